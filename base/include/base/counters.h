@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Named counters: one block per worker and one for the control thread. Written by the owner only,
+// read by anyone at any time without stopping it (aligned 64-bit loads; a reader may see one
+// counter a little newer than another).
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+// name, what it counts. Drops say what was dropped and why.
+#define COUNTERS(X)                                                                                \
+    /* network */                                                                                  \
+    X(rx_packets, "packets received")                                                              \
+    X(rx_bytes, "bytes received")                                                                  \
+    X(tx_packets, "packets sent")                                                                  \
+    X(tx_bytes, "bytes sent")                                                                      \
+    X(rx_steered, "packets handed to the worker that owns their connection")                       \
+    X(drop_eth_unknown, "frames of no protocol that we speak")                                     \
+    X(drop_arp_malformed, "malformed ARP packets")                                                 \
+    X(drop_ip_malformed, "malformed IPv4 headers")                                                 \
+    X(drop_ip_checksum, "wrong IPv4 header checksums")                                             \
+    X(drop_ip_not_ours, "IPv4 packets for another address")                                        \
+    X(drop_ip_fragment, "IPv4 fragments")                                                          \
+    X(drop_ip_protocol, "IPv4 packets of another protocol")                                        \
+    X(drop_icmp_malformed, "malformed ICMP messages")                                              \
+    X(icmp_echo, "ICMP echo requests answered")                                                    \
+    X(drop_no_route, "packets without a route or neighbour")                                       \
+    X(drop_tx_full, "packets that the port's transmit queue refused")                              \
+    X(drop_no_packet, "times the packet pool was empty")                                           \
+    X(drop_steer_full, "packets lost since another worker's ring was full")                        \
+    /* tcp */                                                                                      \
+    X(drop_tcp_malformed, "malformed TCP headers")                                                 \
+    X(drop_tcp_checksum, "wrong TCP checksums")                                                    \
+    X(drop_tcp_no_connection, "TCP segments for no connection (answered with RST)")                \
+    X(drop_tcp_window, "TCP segments out of the window")                                           \
+    X(drop_tcp_limit, "connections refused since the table was full")                              \
+    X(tcp_accepted, "TCP connections accepted")                                                    \
+    X(tcp_connected, "TCP connections made")                                                       \
+    X(tcp_closed, "TCP connections ended")                                                         \
+    X(tcp_retransmits, "TCP segments sent again")                                                  \
+    X(tcp_timeouts, "TCP connections given up")                                                    \
+    X(tcp_out_of_order, "TCP segments received out of order")                                      \
+    /* tls */                                                                                      \
+    X(tls_records_in, "TLS records opened")                                                        \
+    X(tls_records_out, "TLS records sealed")                                                       \
+    X(drop_tls_bad_record, "connections closed for a record that did not open")                    \
+    X(drop_tls_malformed, "connections closed for a malformed record")                             \
+    X(tls_alerts_in, "TLS alerts received")                                                        \
+    X(tls_alerts_out, "TLS alerts sent")                                                           \
+    X(tls_tickets_ignored, "session tickets ignored")                                              \
+    X(tls_key_updates, "TLS key updates")                                                          \
+    /* cells */                                                                                    \
+    X(cells_in, "cells received")                                                                  \
+    X(cells_out, "cells sent")                                                                     \
+    X(cells_forward, "relay cells passed on, away from their origin")                              \
+    X(cells_backward, "relay cells passed on, towards their origin")                               \
+    X(cells_recognised, "relay cells addressed to us")                                             \
+    X(cells_originated, "relay cells that we sent")                                                \
+    X(cells_padding, "padding cells received")                                                     \
+    X(drop_cell_unknown_circuit, "cells for an unknown circuit")                                   \
+    X(drop_cell_unknown_command, "cells of an unknown command")                                    \
+    X(drop_cell_unrecognised, "circuits closed for a cell that nobody recognised")                 \
+    X(drop_cell_queue_full, "circuits closed for too long a queue")                                \
+    X(drop_cell_no_memory, "cells dropped since the cell pool was empty")                          \
+    X(drop_cell_relay_early, "circuits closed for too many RELAY_EARLY")                           \
+    X(drop_cell_protocol, "other cells against the protocol")                                      \
+    X(drop_link_framing, "links closed for cells that could not be framed")                        \
+    X(drop_create_bad_id, "CREATE cells with a bad or used circuit id")                            \
+    X(drop_circuit_limit, "circuits refused since the table was full")                             \
+    X(drop_message_ring_full, "messages to the control thread put off or refused")                 \
+    /* the worker itself */                                                                        \
+    X(cycles_busy, "time-stamp cycles spent with work")                                            \
+    X(cycles_idle, "time-stamp cycles spent polling or asleep")                                    \
+    X(cycles_rx, "… of the busy: receive, ethernet, ip")                                           \
+    X(cycles_tcp_in, "… of the busy: tcp input")                                                   \
+    X(cycles_tls_open, "… of the busy: opening records")                                           \
+    X(cycles_cells, "… of the busy: cells and their crypto")                                       \
+    X(cycles_tls_seal, "… of the busy: scheduling and sealing")                                    \
+    X(cycles_tx, "… of the busy: tcp output and transmit")                                         \
+    X(sleeps, "times the worker slept")                                                            \
+    /* control plane */                                                                            \
+    X(links_accepted, "links opened by peers")                                                     \
+    X(links_made, "links opened by us")                                                            \
+    X(links_open, "links open now")                                                                \
+    X(drop_link_tls, "TLS handshakes that failed")                                                 \
+    X(drop_link_handshake, "link handshakes that failed")                                          \
+    X(drop_link_identity, "links closed since the peer was not who was asked for")                 \
+    X(drop_link_timeout, "link handshakes that took too long")                                     \
+    X(circuits_created, "circuits created")                                                        \
+    X(circuits_extended, "circuits extended")                                                      \
+    X(circuits_open, "circuits open now")                                                          \
+    X(handshakes_fast, "CREATE_FAST handshakes")                                                   \
+    X(handshakes_ntor, "ntor handshakes")                                                          \
+    X(handshakes_ntor_v3, "ntor-v3 handshakes")                                                    \
+    X(drop_handshake_bad, "onion skins that did not verify")                                       \
+    X(drop_handshake_overload, "onion skins refused for load")                                     \
+    X(drop_extend_malformed, "EXTEND2 messages that were malformed")                               \
+    X(drop_extend_refused, "EXTEND2 messages refused by rule")                                     \
+    X(drop_extend_failed, "extends whose next hop could not be reached")                           \
+    X(drop_relay_message, "relay messages that were dropped or refused")                           \
+    X(circuits_destroyed_protocol, "circuits closed for breaking the protocol")                    \
+    X(descriptors_published, "descriptors accepted by an authority")                               \
+    X(drop_publish, "descriptor uploads that failed")
+
+struct counters {
+#define COUNTER_FIELD(name, what) uint64_t name;
+    COUNTERS(COUNTER_FIELD)
+#undef COUNTER_FIELD
+} __attribute__((aligned(64)));
+
+// Prints the counters that are not zero, one "name value" per line after `title`.
+void counters_print(FILE *out, const char *title, const struct counters *c);
+// Adds `c` to `sum`; any thread may do this to another's live counters.
+void counters_add(struct counters *sum, const struct counters *c);

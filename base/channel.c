@@ -24,18 +24,21 @@ static struct rte_mempool *make_pool(const char *kind, unsigned worker, unsigned
 {
     char name[RTE_MEMPOOL_NAMESIZE];
     snprintf(name, sizeof(name), "msg_%s_%u", kind, worker);
-    return rte_mempool_create(name, messages, offsetof(struct pooled_message, message) + MESSAGE_SIZE,
-                              0, 0, NULL, NULL, NULL, NULL, SOCKET_ID_ANY, 0);
+    return rte_mempool_create(name, messages,
+                              offsetof(struct pooled_message, message) + MESSAGE_SIZE, 0, 0, NULL,
+                              NULL, NULL, NULL, SOCKET_ID_ANY, 0);
 }
 
 static struct rte_ring *make_ring(const char *kind, unsigned worker, unsigned size)
 {
     char name[RTE_RING_NAMESIZE];
     snprintf(name, sizeof(name), "%s_%u", kind, worker);
-    return rte_ring_create(name, size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+    return rte_ring_create(name, size, SOCKET_ID_ANY,
+                           RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 }
 
-int channel_open(struct channel *ch, unsigned worker, const struct channel *first, unsigned messages)
+int channel_open(struct channel *ch, unsigned worker, const struct channel *first,
+                 unsigned messages)
 {
     *ch = (struct channel){.worker = worker, .down_fd = -1, .up_fd = -1};
     ch->down_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

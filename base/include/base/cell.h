@@ -7,7 +7,7 @@
 
 enum {
     CELL_BODY_LEN = 509,
-    CELL_CIRCID_LEN = 4,                // link protocol 4 and later
+    CELL_CIRCID_LEN = 4,                            // link protocol 4 and later
     CELL_LEN = CELL_CIRCID_LEN + 1 + CELL_BODY_LEN, // 514
     CELL_VAR_HEADER_LEN = CELL_CIRCID_LEN + 1 + 2,
     CELL_VERSIONS_HEADER_LEN = 2 + 1 + 2, // VERSIONS always has a 2-byte circuit id
@@ -84,4 +84,9 @@ enum end_reason {
     END_NOTDIRECTORY = 14,
 };
 
-enum onion_handshake { HANDSHAKE_TAP = 0, HANDSHAKE_FAST = 1, HANDSHAKE_NTOR = 2, HANDSHAKE_NTOR_V3 = 3 };
+enum onion_handshake {
+    HANDSHAKE_TAP = 0,
+    HANDSHAKE_FAST = 1,
+    HANDSHAKE_NTOR = 2,
+    HANDSHAKE_NTOR_V3 = 3
+};

@@ -3,9 +3,11 @@
 // between them: whoever changes it changes both.
 //
 // Objects have one owner. A worker owns its connections and circuit ends and names them by a
-// handle; the control thread owns links and circuits in its own sense and names them by a cookie.
-// A handle or cookie that is no longer valid makes a message be ignored, never an error: both
-// sides may close at any moment while a message is under way.
+// handle, which is unique among the handles of its kind on that worker. A handle that is no longer
+// valid makes a message be ignored, never an error: both sides may close at any moment while a
+// message is under way. What the control plane began (MSG_CONN_CONNECT, MSG_CIRCUIT_DIAL) has no
+// handle yet: it is named by the control plane's cookie, which comes back in the answer and in
+// every later message about that object; 0 for what the worker began.
 //
 // Lives and deaths
 //   connection  begins with MSG_CONN_ACCEPTED, or with MSG_CONN_CONNECTED after MSG_CONN_CONNECT;
@@ -43,55 +45,54 @@ enum message_type {
     MSG_CONN_SEND,     // conn, payload = bytes (raw) or plaintext (records, open)
     MSG_CONN_CONSUMED, // conn, offset: raw stream bytes before it are done with
     MSG_CONN_CLOSE,    // conn, close.{reason,alert}: graceful: sends what is queued first
-    MSG_CONN_COOKIE,   // conn, cookie: how the control plane names this accepted connection
-    MSG_TLS_START,     // conn, offset = where records begin in the raw stream received; tls (secret)
-    MSG_TLS_REKEY,     // conn, tls.rx and/or tls.tx (secret; cipher 0 = unchanged);
-                       // payload = handshake bytes to seal under the old tx key first
-    MSG_LINK_OPEN,     // conn, link.initiator: we began this TLS connection
-    MSG_CIRCUIT_ACCEPT, // circuit, crypto (secret), command, payload = body of CREATED2 or CREATED_FAST:
-                        // installs the keys, then answers
-    MSG_CIRCUIT_DIAL,   // conn, cookie, command, payload = body of CREATE2: a new end on this link.
-                        // Answer: CIRCUIT_CREATED, or CIRCUIT_CLOSED (cookie; circuit may be invalid)
-    MSG_CIRCUIT_SPLICE, // circuit = end towards the origin, peer.{worker,circuit} = the end away from
-                        // it; relay_command, payload: this relay message (EXTENDED2) is sent to the
-                        // origin first
-    MSG_CIRCUIT_TRUNCATE, // circuit = end away from the origin, to be closed with close.reason;
-                          // relay_command, payload: this message is sent to the origin first, then
-                          // the circuit goes on as if it had not been extended
-    MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one away
-                           // from it once spliced), relay_command, stream_id, payload
-    MSG_CIRCUIT_CLOSE,     // circuit, close.reason: DESTROY to the link, free the end
-    MSG_STOP,              // end the worker's loop
+    MSG_TLS_START, // conn, offset = where records begin in the raw stream received; tls (secret)
+    MSG_TLS_REKEY, // conn, tls.rx and/or tls.tx (secret; cipher 0 = unchanged);
+                   // payload = handshake bytes to seal under the old tx key first
+    MSG_LINK_OPEN, // conn, link.initiator: we began this TLS connection
+    MSG_CIRCUIT_ACCEPT, // circuit, crypto (secret), command, payload = body of CREATED2 or
+                        // CREATED_FAST: installs the keys, then answers
+    MSG_CIRCUIT_DIAL, // conn, cookie, command, payload = body of CREATE2: a new end on this link.
+                      // Answer: CIRCUIT_CREATED, or CIRCUIT_CLOSED (cookie; circuit may be invalid)
+    MSG_CIRCUIT_SPLICE, // circuit = end towards the origin, peer.{worker,circuit} = the end away
+                        // from it; relay_command, payload: this relay message (EXTENDED2) is sent
+                        // to the origin first
+    MSG_CIRCUIT_TRUNCATE,  // circuit = end away from the origin, to be closed with close.reason;
+                           // relay_command, payload: this message is sent to the origin first, then
+                           // the circuit goes on as if it had not been extended
+    MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
+                           // away from it once spliced), relay_command, stream_id, payload
+    MSG_CIRCUIT_CLOSE, // circuit, close.reason: DESTROY to the link, free the end
+    MSG_STOP,          // end the worker's loop
 
     // ---- worker → control
-    MSG_CONN_ACCEPTED,  // conn, address = remote, local_address
-    MSG_CONN_CONNECTED, // conn, cookie, local_address
-    MSG_CONN_DATA,      // conn, cookie, offset, payload: raw stream bytes from offset
-    MSG_CONN_CLOSED,    // conn, cookie, close.reason
-    MSG_TLS_HANDSHAKE,  // conn, cookie, payload: a whole post-handshake message (KeyUpdate). The
-                        // worker opens no more records of this connection until MSG_TLS_REKEY.
-    MSG_LINK_CELL,      // conn, cookie, link_cell: a cell for the control plane, or a piece of one
-    MSG_CIRCUIT_CREATE, // conn, cookie = connection's, circuit, command (CREATE, CREATE_FAST, CREATE2),
-                        // payload = 509 bytes. Answer: CIRCUIT_ACCEPT or CIRCUIT_CLOSE
+    MSG_CONN_ACCEPTED,   // conn, address = remote, local_address
+    MSG_CONN_CONNECTED,  // conn, cookie, local_address
+    MSG_CONN_DATA,       // conn, cookie, offset, payload: raw stream bytes from offset
+    MSG_CONN_CLOSED,     // conn, cookie, close.reason
+    MSG_TLS_HANDSHAKE,   // conn, cookie, payload: a whole post-handshake message (KeyUpdate). The
+                         // worker opens no more records of this connection until MSG_TLS_REKEY.
+    MSG_LINK_CELL,       // conn, cookie, link_cell: a cell for the control plane, or a piece of one
+    MSG_CIRCUIT_CREATE,  // conn, circuit, command (CREATE, CREATE_FAST, CREATE2),
+                         // payload = 509 bytes. Answer: CIRCUIT_ACCEPT or CIRCUIT_CLOSE
     MSG_CIRCUIT_CREATED, // circuit, cookie, command, payload = 509 bytes
-    MSG_CIRCUIT_RELAY,   // circuit, cookie, command (RELAY or RELAY_EARLY), relay (unpacked), payload =
-                         // relay body: a relay message addressed to us
-    MSG_CIRCUIT_CLOSED,  // circuit, cookie, close.{reason,by_peer}
+    MSG_CIRCUIT_RELAY, // circuit, cookie, command (RELAY or RELAY_EARLY), relay (unpacked), payload
+                       // = relay body: a relay message addressed to us
+    MSG_CIRCUIT_CLOSED, // circuit, cookie, close.{reason,by_peer}
 
     MSG_TYPES
 };
 
 // Why a connection ended.
 enum conn_close_reason {
-    CONN_CLOSE_DONE,       // the peer closed it, or we did
-    CONN_CLOSE_REFUSED,    // RST in answer to SYN
-    CONN_CLOSE_RESET,      // RST
-    CONN_CLOSE_TIMEOUT,    // gave up sending
+    CONN_CLOSE_DONE,        // the peer closed it, or we did
+    CONN_CLOSE_REFUSED,     // RST in answer to SYN
+    CONN_CLOSE_RESET,       // RST
+    CONN_CLOSE_TIMEOUT,     // gave up sending
     CONN_CLOSE_UNREACHABLE, // no route or neighbour
-    CONN_CLOSE_LIMIT,      // table or memory full
-    CONN_CLOSE_TLS,        // bad record, or a fatal alert
-    CONN_CLOSE_PROTOCOL,   // cells that could not be framed
-    CONN_CLOSE_IDENTITY,   // the peer is not who was asked for (control plane only)
+    CONN_CLOSE_LIMIT,       // table or memory full
+    CONN_CLOSE_TLS,         // bad record, or a fatal alert
+    CONN_CLOSE_PROTOCOL,    // cells that could not be framed
+    CONN_CLOSE_IDENTITY,    // the peer is not who was asked for (control plane only)
 };
 
 // TLS 1.3 cipher suites (RFC 8446, B.4).
@@ -112,7 +113,8 @@ struct tls_keys {
 
 enum circuit_crypto_kind { CIRCUIT_CRYPTO_TOR1 = 1 };
 
-// Key material of one hop as its handshake yields it (protocol: tor1 is Df 20, Db 20, Kf 16, Kb 16).
+// Key material of one hop as its handshake yields it (protocol: tor1 is Df 20, Db 20, Kf 16, Kb
+// 16).
 struct circuit_crypto {
     uint8_t kind; // enum circuit_crypto_kind
     uint8_t material[160];
@@ -137,8 +139,8 @@ struct relay_info {
 };
 
 struct message {
-    uint8_t type;   // enum message_type
-    uint8_t worker; // index of the worker it goes to or comes from
+    uint8_t type;    // enum message_type
+    uint8_t worker;  // index of the worker it goes to or comes from
     uint8_t command; // enum cell_command, where the type says so
     uint8_t secret;  // payload and keys are wiped when it is freed
     uint16_t length; // of payload
@@ -147,8 +149,8 @@ struct message {
     uint64_t cookie;
     uint64_t offset;
     struct {
-        uint8_t reason; // conn_close_reason, or destroy_reason
-        uint8_t alert;  // TLS alert to send with MSG_CONN_CLOSE, 0 = close_notify
+        uint8_t reason;  // conn_close_reason, or destroy_reason
+        uint8_t alert;   // TLS alert to send with MSG_CONN_CLOSE, 0 = close_notify
         uint8_t by_peer; // a DESTROY cell came; else the worker itself closed it
     } close;
     union {

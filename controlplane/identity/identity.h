@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The relay's long-term and medium-term keys: made, kept in C tor's formats and places under
+// data_directory, renewed and rotated. Control thread only.
+//
+// Files (C tor's): keys/secret_id_key, keys/ed25519_master_id_{secret,public}_key,
+// keys/ed25519_signing_{secret_key,cert}, keys/secret_onion_key_ntor[.old], keys/secret_onion_key
+// (TAP, only published), fingerprint, fingerprint-ed25519.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "crypto/curve25519.h"
+#include "crypto/ed25519.h"
+
+struct rsa_key;
+
+enum { IDENTITY_CERT_MAX = 256 };
+
+struct identity {
+    char *directory; // data_directory/keys
+    struct rsa_key *rsa;
+    uint8_t rsa_id[20];        // SHA-1 of the DER public key: the fingerprint
+    uint8_t rsa_id_sha256[32]; // the same by SHA-256
+    bool has_master_secret;    // false: the master key is kept offline
+    struct ed25519_key master; // without a secret: `expanded` is zero
+    struct ed25519_key signing;
+    uint8_t signing_cert[IDENTITY_CERT_MAX]; // type 4, master → signing
+    size_t signing_cert_length;
+    time_t signing_cert_expires;
+    struct curve25519_key onion_key;          // ntor
+    struct curve25519_key previous_onion_key; // valid for the grace period after a rotation
+    bool has_previous_onion_key;
+    time_t onion_key_made;
+    struct rsa_key *tap_key; // published only
+    uint64_t generation;     // counts changes of the signing key
+};
+
+// Reads what is there, makes and stores what is missing. Files are made with mode 0600, directories
+// with 0700, each file is written whole (temporary file and rename). NULL on failure with one line
+// in `error` that names the file, what was found and what was expected.
+struct identity *identity_load(const char *data_directory, const char *nickname, time_t now,
+                               char *error, size_t error_size);
+void identity_free(struct identity *identity); // wipes
+// Renews the signing key before it expires and rotates the onion key when it is due (6.18, 6.19).
+// Call now and then. True when something changed, so that the descriptor must be published again.
+bool identity_maintain(struct identity *identity, time_t now);

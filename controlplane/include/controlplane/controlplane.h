@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The control plane as the program sees it: started on a libuv loop, stopped in order.
+#pragma once
+
+#include <stdio.h>
+
+#include "base/channel.h"
+#include "base/counters.h"
+#include "config/config.h"
+
+struct uv_loop_s;
+struct controlplane;
+
+// Loads or makes the relay's keys, begins to listen, publishes. `channels` has one entry per worker
+// and, like `config`, outlives the control plane. Everything runs on the loop's thread. NULL on
+// failure, with one line in `error` (what, where, what was expected).
+struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct config *config,
+                                        struct channel **channels, unsigned n_workers, char *error,
+                                        size_t error_size);
+// Closes links in order (circuits get DESTROY, peers a close_notify); calls `done` from the loop
+// when everything is closed, or after 3 s at the latest. Then controlplane_free may be called.
+void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *user);
+void controlplane_free(struct controlplane *cp);
+
+const struct counters *controlplane_counters(const struct controlplane *cp);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Links: TLS connections with other nodes that have finished the link handshake, who is at their
+// other end, and the finding or making of one to a given relay (protocol section 1).
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/cell.h"
+#include "base/message.h"
+
+struct relay;
+struct connection;
+struct link;
+
+enum { LINK_TARGET_ADDRESSES_MAX = 4 };
+
+// Who an EXTEND2 asks for.
+struct link_target {
+    uint8_t rsa_id[20]; // SHA-1 of the RSA identity key, never zero
+    bool has_ed_id;
+    uint8_t ed_id[32];
+    unsigned n_addresses;
+    struct address addresses[LINK_TARGET_ADDRESSES_MAX];
+};
+
+// NULL and -errno-like reason in `error`: no memory, or TLS set-up failed.
+struct link_table *link_table_create(struct relay *relay);
+void link_table_free(struct link_table *t);
+void link_table_close_all(struct link_table *t); // close_notify to every peer
+// For connection_table_create.
+void link_accept(struct relay *relay, struct connection *c);
+
+struct link_request;
+// `link` is open and lives at least until this returns, or NULL with the reason for a DESTROY.
+typedef void (*link_ready_fn)(void *user, struct link *link, enum destroy_reason reason);
+// Finds an open link to the target, or joins a dial under way, or dials (1.38, 1.39). The answer
+// may come from inside this call; then the result is NULL. Otherwise the request may be cancelled,
+// until the answer came.
+struct link_request *link_get(struct relay *relay, const struct link_target *target,
+                              link_ready_fn ready, void *user);
+void link_request_cancel(struct link_request *request);
+
+// The open link over this connection, or NULL.
+struct link *link_find(struct relay *relay, uint8_t worker, struct handle conn);
+struct connection *link_connection(struct link *link);
+// True when the peer has proved to be a relay; false: a client, or a peer that did not
+// authenticate.
+bool link_peer_is_relay(const struct link *link);
+// True when both given identities are the peer's; `ed_id` may be NULL.
+bool link_peer_is(const struct link *link, const uint8_t rsa_id[20], const uint8_t *ed_id);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The relay's context on the control thread: what its parts find each other by.
+//
+// Everything here belongs to the control thread. Parts are opaque to each other but for their
+// headers (link/link.h, circuit/circuit.h, identity/identity.h, dir/publish.h).
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/channel.h"
+#include "base/counters.h"
+#include "config/config.h"
+
+struct uv_loop_s;
+struct connection_table;
+struct link_table;
+struct circuit_table;
+struct identity;
+struct publisher;
+
+struct relay {
+    struct uv_loop_s *loop;
+    const struct config *config;
+    struct channel **channels; // one per worker
+    unsigned n_workers;
+    unsigned next_worker; // round robin for connections that we make
+    struct counters counters;
+    time_t (*wall_clock)(void); // seconds since the epoch; a test may turn it
+
+    struct identity *identity;
+    struct connection_table *connections;
+    struct link_table *links;
+    struct circuit_table *circuits;
+    struct publisher *publisher;
+    bool stopping; // refuses new links and circuits
+};
+
+static inline time_t relay_now(const struct relay *relay)
+{
+    return relay->wall_clock();
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A relay's configuration: what the JSON file says, checked, with defaults filled in.
+//
+// Loading is for start-up and the control thread. The result is plain data that nobody changes
+// after config_load(): any thread may read it until config_free().
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/log.h"
+
+enum {
+    CONFIG_FILE_BYTES_MAX = 1 << 20,
+    CONFIG_NICKNAME_MAX = 19,
+    CONFIG_CONTACT_MAX = 511,
+    CONFIG_PATH_MAX = 1023,
+    CONFIG_DEVICE_MAX = 255,
+    CONFIG_POLICY_LINE_MAX = 95,
+    CONFIG_POLICY_LINES_MAX = 64,
+    CONFIG_ADDRESSES_MAX = 8,
+    CONFIG_AUTHORITIES_MAX = 32,
+    CONFIG_WORKERS_MAX = 64,
+    CONFIG_INTERFACES_MAX = 8,
+    CONFIG_CPU_MAX = 1023,
+    CONFIG_DIGEST_LEN = 20,
+};
+
+struct config_authority {
+    char nickname[CONFIG_NICKNAME_MAX + 1];
+    struct address address; // port = or_port
+    uint16_t or_port;
+    uint16_t dir_port;                      // 0: reached through its or_port only
+    uint8_t identity[CONFIG_DIGEST_LEN];    // SHA-1 of its RSA identity key
+    uint8_t v3_identity[CONFIG_DIGEST_LEN]; // SHA-1 of its directory identity key
+};
+
+struct config_prefix {
+    struct address address; // of the interface itself; port 0
+    unsigned bits;
+};
+
+struct config_interface {
+    char device[CONFIG_DEVICE_MAX + 1]; // "0000:03:00.0", "net_tap0,iface=ram0"
+    struct config_prefix addresses[CONFIG_ADDRESSES_MAX];
+    unsigned address_count; // at least 1
+    struct address gateway; // ADDRESS_NONE: nothing is reached but what is on the link
+    unsigned mtu;           // bytes of an IP packet
+};
+
+enum config_poll { CONFIG_POLL_ADAPTIVE, CONFIG_POLL_BUSY };
+
+struct config_dataplane {
+    unsigned workers[CONFIG_WORKERS_MAX]; // cpus, one worker each
+    unsigned worker_count;                // at least 1
+    unsigned control;                     // cpu of the control thread; none of the workers'
+    bool hugepages;
+    unsigned memory_mb; // all that DPDK takes: packets, cells, links, circuits, messages
+    enum config_poll poll;
+    struct config_interface interfaces[CONFIG_INTERFACES_MAX];
+    unsigned interface_count; // at least 1
+    // Sizes of the pools, for all workers together. Unless set they follow from memory_mb.
+    unsigned max_links;
+    unsigned max_circuits;
+    unsigned max_cells;
+};
+
+struct config {
+    char nickname[CONFIG_NICKNAME_MAX + 1];
+    char contact[CONFIG_CONTACT_MAX + 1];     // one line; empty if not set
+    char data_directory[CONFIG_PATH_MAX + 1]; // absolute
+    // What the descriptor says and the relay listens on, each one also an interface's address;
+    // port = or_port. The first is the relay's IPv4 address. IPv4 only so far.
+    struct address addresses[CONFIG_ADDRESSES_MAX];
+    unsigned address_count; // at least 1
+    uint16_t or_port;       // never 0
+    char exit_policy[CONFIG_POLICY_LINES_MAX][CONFIG_POLICY_LINE_MAX + 1];
+    unsigned exit_policy_count; // at least 1
+    uint32_t bandwidth_rate;    // bytes/s, for the descriptor
+    uint32_t bandwidth_burst;   // bytes, at least bandwidth_rate
+    bool testing_network;       // private addresses are fine, intervals are short
+    struct config_authority directory_authorities[CONFIG_AUTHORITIES_MAX];
+    unsigned directory_authority_count; // may be 0: published nowhere
+    struct config_dataplane dataplane;
+    struct {
+        enum log_level level;
+    } log;
+    struct config_source *source; // the file's text, for config_error_at()
+};
+
+// What is wrong, and where. Positions count from 1; columns are characters, a tab is one.
+struct config_error {
+    char file[256];
+    unsigned line; // 0: the file as a whole
+    unsigned column;
+    char key_path[256]; // "dataplane.interfaces[0].mtu"; empty: the whole document
+    char found[192];
+    char expected[256];
+};
+
+#define CONFIG_ERROR_TEXT_MAX 1024
+
+// Reads and checks a file. 0 and `*out` (the caller's, for config_free), or a negative errno and
+// `*error` filled in, `*out` NULL: -EINVAL for what it says, else what reading it gave.
+int config_load(const char *path, struct config **out, struct config_error *error)
+    __attribute__((warn_unused_result));
+// The same for text in memory, which need not end with NUL; `name` stands for the file in errors.
+int config_parse(const char *name, const char *text, size_t length, struct config **out,
+                 struct config_error *error) __attribute__((warn_unused_result));
+void config_free(struct config *config); // NULL is fine
+
+// For what can be known only later (a cpu that the machine lacks): fills in `error` as if loading
+// had found it. A key that the file leaves out gives the place where it would be.
+void config_error_at(const struct config *config, const char *key_path, const char *found,
+                     const char *expected, struct config_error *error);
+// "FILE:LINE:COLUMN: KEY.PATH: found X, expected Y", without a newline; returns `buffer`.
+const char *config_error_format(const struct config_error *error,
+                                char buffer[CONFIG_ERROR_TEXT_MAX]);

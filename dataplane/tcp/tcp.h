@@ -108,6 +108,11 @@ size_t tcp_writable(struct tcp_conn *conn);
 // tcp_writable said (to finish a record), up to send_buffer_bytes in all.
 uint8_t *tcp_write_span(struct tcp_conn *conn, size_t *length);
 void tcp_write_commit(struct tcp_conn *conn, size_t length);
+// Makes sure that the next `length` bytes written cannot fail for lack of packet memory, by taking
+// the segments now; false (and nothing kept) if there is not enough, if the send buffer would
+// overflow, or if the connection takes no more bytes. Holds until the next tcp_push, which gives
+// back what was not used. A record layer calls it so that no half record is ever queued.
+bool tcp_write_reserve(struct tcp_conn *conn, size_t length);
 // Copies: convenience for small things. Returns how many bytes were taken.
 size_t tcp_write(struct tcp_conn *conn, const void *bytes, size_t length);
 // Sends what window and congestion control let go, small last segment included. Call after writing.

@@ -40,6 +40,9 @@
     X(tcp_retransmits, "TCP segments sent again")                                                  \
     X(tcp_timeouts, "TCP connections given up")                                                    \
     X(tcp_out_of_order, "TCP segments received out of order")                                      \
+    X(tcp_rtos, "TCP retransmission time-outs")                                                    \
+    X(tcp_challenge_acks, "ACKs that questioned a suspicious segment (RFC 5961)")                  \
+    X(drop_tcp_buffer, "TCP segments dropped since a receive queue was full")                      \
     /* tls */                                                                                      \
     X(tls_records_in, "TLS records opened")                                                        \
     X(tls_records_out, "TLS records sealed")                                                       \

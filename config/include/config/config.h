@@ -22,7 +22,7 @@ enum {
     CONFIG_POLICY_LINES_MAX = 64,
     CONFIG_ADDRESSES_MAX = 8,
     CONFIG_AUTHORITIES_MAX = 32,
-    CONFIG_WORKERS_MAX = 64,
+    CONFIG_WORKERS_MAX = 32,
     CONFIG_INTERFACES_MAX = 8,
     CONFIG_CPU_MAX = 1023,
     CONFIG_DIGEST_LEN = 20,
@@ -65,6 +65,8 @@ struct config_dataplane {
     unsigned max_links;
     unsigned max_circuits;
     unsigned max_cells;
+    unsigned max_packets;
+    unsigned circuit_queue_max_cells; // 0: the protocol's own default
 };
 
 struct config {
@@ -100,7 +102,7 @@ struct config_error {
     char expected[256];
 };
 
-#define CONFIG_ERROR_TEXT_MAX 1024
+#define CONFIG_ERROR_TEXT_MAX 1280
 
 // Reads and checks a file. 0 and `*out` (the caller's, for config_free), or a negative errno and
 // `*error` filled in, `*out` NULL: -EINVAL for what it says, else what reading it gave.

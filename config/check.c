@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Defaults, and the checks that look at more than one key.
+#include "check.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+// ---- defaults
+
+void config_defaults(struct config *c)
+{
+    c->bandwidth_rate = 1U << 30;
+    snprintf(c->exit_policy[0], sizeof(c->exit_policy[0]), "reject *:*");
+    c->exit_policy_count = 1;
+    c->log.level = LOG_LEVEL_NOTICE;
+    c->dataplane.workers[0] = 1;
+    c->dataplane.worker_count = 1;
+    c->dataplane.control = 0;
+    c->dataplane.hugepages = true;
+    c->dataplane.memory_mb = 1024;
+    c->dataplane.poll = CONFIG_POLL_ADAPTIVE;
+    for (unsigned i = 0; i < CONFIG_INTERFACES_MAX; i++)
+        c->dataplane.interfaces[i].mtu = 1500;
+}
+
+// How memory_mb is shared out: what one object takes, roughly, and its part of what is left after
+// messages and queues.
+enum {
+    LINK_BYTES = 8192,
+    CIRCUIT_BYTES = 1024,
+    CELL_BYTES = 576,
+    PACKET_OVERHEAD_BYTES = 512, // mbuf, headroom, mempool header
+
+    LINKS_PERCENT = 15,
+    CIRCUITS_PERCENT = 15,
+    CELLS_PERCENT = 30,
+    PACKETS_PERCENT = 40,
+};
+
+static unsigned share(uint64_t memory, unsigned percent, uint64_t object_bytes, unsigned min,
+                      unsigned max)
+{
+    uint64_t n = memory / 100 * percent / object_bytes;
+    return n < min ? min : n > max ? max : (unsigned)n;
+}
+
+static unsigned largest_mtu(const struct config_dataplane *d)
+{
+    unsigned largest = 1500;
+    for (unsigned i = 0; i < d->interface_count; i++)
+        if (d->interfaces[i].mtu > largest)
+            largest = d->interfaces[i].mtu;
+    return largest;
+}
+
+static void derive_pools(struct config_dataplane *d)
+{
+    uint64_t memory = (uint64_t)d->memory_mb << 20;
+    uint64_t reserve = (uint64_t)(16 + 16 * d->worker_count) << 20; // messages, rings, port queues
+    uint64_t rest = reserve < memory / 2 ? memory - reserve : memory / 2;
+    uint64_t packet_bytes = largest_mtu(d) + PACKET_OVERHEAD_BYTES;
+    if (d->max_links == 0)
+        d->max_links = share(rest, LINKS_PERCENT, LINK_BYTES, 16, 1000000);
+    if (d->max_circuits == 0)
+        d->max_circuits = share(rest, CIRCUITS_PERCENT, CIRCUIT_BYTES, 64, 16000000);
+    if (d->max_cells == 0)
+        d->max_cells = share(rest, CELLS_PERCENT, CELL_BYTES, 1024, 100000000);
+    if (d->max_packets == 0)
+        d->max_packets = share(rest, PACKETS_PERCENT, packet_bytes, 1024, 16000000);
+}
+
+void config_derive(struct config *c)
+{
+    for (unsigned i = 0; i < c->address_count; i++)
+        c->addresses[i].port = c->or_port;
+    for (unsigned i = 0; i < c->directory_authority_count; i++)
+        c->directory_authorities[i].address.port = c->directory_authorities[i].or_port;
+    if (c->bandwidth_burst == 0)
+        c->bandwidth_burst = c->bandwidth_rate;
+    derive_pools(&c->dataplane);
+}
+
+// ---- checks across keys
+
+struct check {
+    const struct config *config;
+    struct config_error *error;
+    char path[sizeof(((struct config_error *)0)->key_path)];
+};
+
+// Says what is wrong at the key path that `check->path` holds.
+static bool wrong(struct check *check, const char *found, const char *expected)
+{
+    config_error_at(check->config, check->path, found, expected, check->error);
+    return false;
+}
+
+static void name_path(struct check *check, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void name_path(struct check *check, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(check->path, sizeof(check->path), format, arguments);
+    va_end(arguments);
+}
+
+static const char *host_text(const struct address *a, char text[ADDRESS_TEXT_MAX])
+{
+    address_format(a, text);
+    char *colon = strrchr(text, ':');
+    if (colon)
+        *colon = '\0';
+    return text;
+}
+
+static bool check_cpus(struct check *check)
+{
+    const struct config_dataplane *d = &check->config->dataplane;
+    char found[64];
+    for (unsigned i = 0; i < d->worker_count; i++) {
+        name_path(check, "dataplane.workers[%u]", i);
+        snprintf(found, sizeof(found), "%u, the cpu of dataplane.control", d->workers[i]);
+        if (d->workers[i] == d->control)
+            return wrong(check, found, "a cpu of the worker's own");
+        snprintf(found, sizeof(found), "%u a second time", d->workers[i]);
+        for (unsigned j = 0; j < i; j++)
+            if (d->workers[i] == d->workers[j])
+                return wrong(check, found, "a cpu of the worker's own");
+    }
+    return true;
+}
+
+static bool is_interface_address(const struct config_dataplane *d, const struct address *a)
+{
+    for (unsigned i = 0; i < d->interface_count; i++)
+        for (unsigned j = 0; j < d->interfaces[i].address_count; j++)
+            if (address_same_host(&d->interfaces[i].addresses[j].address, a))
+                return true;
+    return false;
+}
+
+// Ranges kept for documentation are let through, so that examples can be checked.
+static bool is_documentation(const struct address *a)
+{
+    uint32_t network = address_ipv4_host(a) >> 8;
+    return network == 0xc00002 || network == 0xc63364 || network == 0xcb0071;
+}
+
+static bool check_addresses(struct check *check)
+{
+    const struct config *c = check->config;
+    char text[ADDRESS_TEXT_MAX], found[160];
+    for (unsigned i = 0; i < c->address_count; i++) {
+        const struct address *a = &c->addresses[i];
+        host_text(a, text);
+        name_path(check, "address[%u]", i);
+        snprintf(found, sizeof(found), "%s a second time", text);
+        for (unsigned j = 0; j < i; j++)
+            if (address_same_host(a, &c->addresses[j]))
+                return wrong(check, found, "each address once");
+        snprintf(found, sizeof(found), "%s, which no interface has", text);
+        if (!is_interface_address(&c->dataplane, a))
+            return wrong(check, found, "one of dataplane.interfaces' addresses");
+        snprintf(found, sizeof(found), "%s, which is not on the public Internet", text);
+        if (!c->testing_network && address_is_internal(a) && !is_documentation(a))
+            return wrong(check, found, "a public address, or \"testing_network\": true");
+    }
+    return true;
+}
+
+static bool in_prefix(const struct config_prefix *p, const struct address *a)
+{
+    uint32_t differ = address_ipv4_host(&p->address) ^ address_ipv4_host(a);
+    return p->bits == 0 || differ >> (32 - p->bits) == 0;
+}
+
+static bool check_gateway(struct check *check, unsigned i)
+{
+    const struct config_interface *n = &check->config->dataplane.interfaces[i];
+    char text[ADDRESS_TEXT_MAX], found[160];
+    if (n->gateway.family == ADDRESS_NONE)
+        return true;
+    name_path(check, "dataplane.interfaces[%u].gateway", i);
+    host_text(&n->gateway, text);
+    snprintf(found, sizeof(found), "%s, the relay's own address", text);
+    if (is_interface_address(&check->config->dataplane, &n->gateway))
+        return wrong(check, found, "the address of a router");
+    for (unsigned j = 0; j < n->address_count; j++)
+        if (in_prefix(&n->addresses[j], &n->gateway))
+            return true;
+    return wrong(check, text, "an address inside a prefix of the interface's addresses");
+}
+
+static bool check_interface_addresses(struct check *check, unsigned i)
+{
+    const struct config_dataplane *d = &check->config->dataplane;
+    char text[ADDRESS_TEXT_MAX], found[160];
+    for (unsigned j = 0; j < d->interfaces[i].address_count; j++) {
+        const struct address *a = &d->interfaces[i].addresses[j].address;
+        name_path(check, "dataplane.interfaces[%u].addresses[%u]", i, j);
+        snprintf(found, sizeof(found), "%s a second time", host_text(a, text));
+        for (unsigned k = 0; k <= i; k++)
+            for (unsigned l = 0; l < (k == i ? j : d->interfaces[k].address_count); l++)
+                if (address_same_host(&d->interfaces[k].addresses[l].address, a))
+                    return wrong(check, found, "each address on one interface");
+    }
+    return true;
+}
+
+static bool check_interfaces(struct check *check)
+{
+    const struct config_dataplane *d = &check->config->dataplane;
+    for (unsigned i = 0; i < d->interface_count; i++) {
+        name_path(check, "dataplane.interfaces[%u].device", i);
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(d->interfaces[i].device, d->interfaces[j].device) == 0)
+                return wrong(check, "the same device a second time", "each device once");
+        if (!check_interface_addresses(check, i) || !check_gateway(check, i))
+            return false;
+    }
+    return true;
+}
+
+static bool check_authorities(struct check *check)
+{
+    const struct config *c = check->config;
+    for (unsigned i = 0; i < c->directory_authority_count; i++) {
+        name_path(check, "directory_authorities[%u].identity", i);
+        for (unsigned j = 0; j < i; j++)
+            if (memcmp(c->directory_authorities[i].identity, c->directory_authorities[j].identity,
+                       CONFIG_DIGEST_LEN) == 0)
+                return wrong(check, "an identity a second time", "each authority once");
+    }
+    return true;
+}
+
+static bool check_bandwidth(struct check *check)
+{
+    char found[64];
+    name_path(check, "bandwidth_burst");
+    snprintf(found, sizeof(found), "%" PRIu32, check->config->bandwidth_burst);
+    return check->config->bandwidth_burst >= check->config->bandwidth_rate ||
+           wrong(check, found, "at least bandwidth_rate");
+}
+
+bool config_check(const struct config *config, struct config_error *error)
+{
+    static bool (*const checks[])(struct check *) = {check_bandwidth, check_authorities, check_cpus,
+                                                     check_interfaces, check_addresses};
+    struct check check = {.config = config, .error = error};
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+        if (!checks[i](&check))
+            return false;
+    return true;
+}

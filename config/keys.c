@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The keys that a configuration may hold: their types, their bounds, and where they go.
+#include "config/config.h"
+#include "schema.h"
+#include "values.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define SIZE_OF(type, member) sizeof(((type *)0)->member)
+#define PLACE(type, member) .offset = offsetof(type, member), .size = SIZE_OF(type, member)
+#define LIST(type, member, count, least, most)                                                     \
+    .offset = offsetof(type, member), .size = SIZE_OF(type, member[0]),                            \
+    .count_offset = offsetof(type, count), .items_min = (least), .items_max = (most)
+
+static const struct field authority_fields[] = {
+    {"nickname", "1 to 19 letters and digits", VALUE_STRING, .required = true,
+     .store = store_nickname, PLACE(struct config_authority, nickname)},
+    {"address", "an IPv4 address such as \"198.51.100.1\"", VALUE_STRING, .required = true,
+     .store = store_address, PLACE(struct config_authority, address)},
+    {"or_port", "a port from 1 to 65535", VALUE_INTEGER, .required = true, .min = 1, .max = 65535,
+     PLACE(struct config_authority, or_port)},
+    {"dir_port", "a port from 1 to 65535, or 0 for none", VALUE_INTEGER, .max = 65535,
+     PLACE(struct config_authority, dir_port)},
+    {"identity", "40 hexadecimal digits", VALUE_STRING, .required = true, .store = store_digest,
+     PLACE(struct config_authority, identity)},
+    {"v3_identity", "40 hexadecimal digits", VALUE_STRING, .required = true, .store = store_digest,
+     PLACE(struct config_authority, v3_identity)},
+};
+
+static const struct section authority_section = {authority_fields, COUNT_OF(authority_fields)};
+
+static const struct field interface_fields[] = {
+    {"device", "a DPDK device such as \"0000:03:00.0\" or \"net_tap0,iface=ram0\"", VALUE_STRING,
+     .required = true, .store = store_device, PLACE(struct config_interface, device)},
+    {"addresses", "an IPv4 address with its prefix length, such as \"203.0.113.5/24\"",
+     VALUE_STRING, .required = true, .store = store_prefix,
+     LIST(struct config_interface, addresses, address_count, 1, CONFIG_ADDRESSES_MAX)},
+    {"gateway", "an IPv4 address such as \"203.0.113.1\"", VALUE_STRING, .store = store_address,
+     PLACE(struct config_interface, gateway)},
+    {"mtu", "a number of bytes from 576 to 9000", VALUE_INTEGER, .min = 576, .max = 9000,
+     PLACE(struct config_interface, mtu)},
+};
+
+static const struct section interface_section = {interface_fields, COUNT_OF(interface_fields)};
+
+static const struct field dataplane_fields[] = {
+    {"workers", "the number of a cpu from 0 to 1023", VALUE_INTEGER, .max = CONFIG_CPU_MAX,
+     LIST(struct config_dataplane, workers, worker_count, 1, CONFIG_WORKERS_MAX)},
+    {"control", "the number of a cpu from 0 to 1023", VALUE_INTEGER, .max = CONFIG_CPU_MAX,
+     PLACE(struct config_dataplane, control)},
+    {"hugepages", "true or false", VALUE_BOOL, PLACE(struct config_dataplane, hugepages)},
+    {"memory_mb", "a number of megabytes from 64 to 1048576", VALUE_INTEGER, .min = 64,
+     .max = 1048576, PLACE(struct config_dataplane, memory_mb)},
+    {"poll", "\"adaptive\" or \"busy\"", VALUE_STRING, .store = store_poll,
+     PLACE(struct config_dataplane, poll)},
+    {"interfaces", "an interface, { \"device\": ..., \"addresses\": [...] }", VALUE_OBJECT,
+     .required = true, .section = &interface_section,
+     LIST(struct config_dataplane, interfaces, interface_count, 1, CONFIG_INTERFACES_MAX)},
+    {"max_links", "a number from 16 to 1000000", VALUE_INTEGER, .min = 16, .max = 1000000,
+     PLACE(struct config_dataplane, max_links)},
+    {"max_circuits", "a number from 64 to 16000000", VALUE_INTEGER, .min = 64, .max = 16000000,
+     PLACE(struct config_dataplane, max_circuits)},
+    {"max_cells", "a number from 1024 to 100000000", VALUE_INTEGER, .min = 1024, .max = 100000000,
+     PLACE(struct config_dataplane, max_cells)},
+    {"max_packets", "a number from 1024 to 16000000", VALUE_INTEGER, .min = 1024, .max = 16000000,
+     PLACE(struct config_dataplane, max_packets)},
+    {"circuit_queue_max_cells", "a number from 100 to 50000", VALUE_INTEGER, .min = 100,
+     .max = 50000, PLACE(struct config_dataplane, circuit_queue_max_cells)},
+};
+
+static const struct section dataplane_section = {dataplane_fields, COUNT_OF(dataplane_fields)};
+
+static const struct field log_fields[] = {
+    {"level", "\"error\", \"warn\", \"notice\", \"info\" or \"debug\"", VALUE_STRING,
+     .store = store_log_level, PLACE(struct config, log.level)},
+};
+
+static const struct section log_section = {log_fields, COUNT_OF(log_fields)};
+
+static const struct field root_fields[] = {
+    {"nickname", "1 to 19 letters and digits", VALUE_STRING, .required = true,
+     .store = store_nickname, PLACE(struct config, nickname)},
+    {"contact", "one line of at most 511 bytes", VALUE_STRING, .store = store_contact,
+     PLACE(struct config, contact)},
+    {"data_directory", "an absolute path of at most 1023 bytes", VALUE_STRING, .required = true,
+     .store = store_directory, PLACE(struct config, data_directory)},
+    {"address", "an IPv4 address such as \"203.0.113.5\"", VALUE_STRING, .required = true,
+     .store = store_address,
+     LIST(struct config, addresses, address_count, 1, CONFIG_ADDRESSES_MAX)},
+    {"or_port", "a port from 1 to 65535", VALUE_INTEGER, .required = true,
+     .if_missing = "a port (a client without one isn't supported yet)", .min = 1, .max = 65535,
+     PLACE(struct config, or_port)},
+    {"exit_policy", "\"accept ADDRESS:PORT\" or \"reject ADDRESS:PORT\"", VALUE_STRING,
+     .store = store_exit_policy,
+     LIST(struct config, exit_policy, exit_policy_count, 1, CONFIG_POLICY_LINES_MAX)},
+    {"bandwidth_rate", "bytes per second from 76800 to 2147483647", VALUE_INTEGER, .min = 76800,
+     .max = INT32_MAX, PLACE(struct config, bandwidth_rate)},
+    {"bandwidth_burst", "bytes from 76800 to 2147483647", VALUE_INTEGER, .min = 76800,
+     .max = INT32_MAX, PLACE(struct config, bandwidth_burst)},
+    {"testing_network", "true or false", VALUE_BOOL, PLACE(struct config, testing_network)},
+    {"directory_authorities", "an authority, { \"nickname\": ..., \"address\": ... }", VALUE_OBJECT,
+     .section = &authority_section,
+     LIST(struct config, directory_authorities, directory_authority_count, 0,
+          CONFIG_AUTHORITIES_MAX)},
+    {"dataplane", "an object", VALUE_OBJECT, .required = true, .section = &dataplane_section,
+     PLACE(struct config, dataplane)},
+    {"log", "an object", VALUE_OBJECT, .section = &log_section, .offset = 0,
+     .size = sizeof(struct config)},
+};
+
+const struct section schema_root = {root_fields, COUNT_OF(root_fields)};

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The strings of a configuration that mean something: from text to what is stored.
+#include "values.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+
+static bool all(const char *text, int (*is)(int))
+{
+    for (; *text; text++)
+        if (!is((unsigned char)*text))
+            return false;
+    return true;
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text))
+            return true;
+    return false;
+}
+
+const char *store_nickname(const char *text, void *out)
+{
+    size_t length = strlen(text);
+    if (length < 1 || length > CONFIG_NICKNAME_MAX || !all(text, isalnum))
+        return "1 to 19 letters and digits";
+    memcpy(out, text, length + 1);
+    return NULL;
+}
+
+const char *store_contact(const char *text, void *out)
+{
+    size_t length = strlen(text);
+    if (length > CONFIG_CONTACT_MAX || has_control(text))
+        return "one line of at most 511 bytes";
+    memcpy(out, text, length + 1);
+    return NULL;
+}
+
+const char *store_directory(const char *text, void *out)
+{
+    size_t length = strlen(text);
+    if (text[0] != '/' || length > CONFIG_PATH_MAX || has_control(text))
+        return "an absolute path of at most 1023 bytes";
+    memcpy(out, text, length + 1);
+    return NULL;
+}
+
+const char *store_device(const char *text, void *out)
+{
+    size_t length = strlen(text);
+    if (length < 1 || length > CONFIG_DEVICE_MAX || !all(text, isgraph))
+        return "a DPDK device such as \"0000:03:00.0\" or \"net_tap0,iface=ram0\"";
+    memcpy(out, text, length + 1);
+    return NULL;
+}
+
+const char *store_address(const char *text, void *out)
+{
+    struct address a;
+    if (!address_parse(text, &a))
+        return "an IPv4 address such as \"203.0.113.5\"";
+    if (a.family != ADDRESS_IPV4)
+        return "an IPv4 address (IPv6 isn't supported yet)";
+    memcpy(out, &a, sizeof(a));
+    return NULL;
+}
+
+// A decimal number of at most five digits, which is all of `text` up to `end`.
+static bool parse_number(const char *text, const char *end, unsigned max, unsigned *out)
+{
+    unsigned value = 0;
+    if (text == end || end - text > 5)
+        return false;
+    for (; text < end; text++) {
+        if (!isdigit((unsigned char)*text))
+            return false;
+        value = value * 10 + (unsigned)(*text - '0');
+    }
+    *out = value;
+    return value <= max;
+}
+
+// "ADDRESS/BITS"; the bits may be missing only if `bits_optional`.
+static bool parse_prefix(const char *text, bool bits_optional, struct config_prefix *out)
+{
+    char host[ADDRESS_TEXT_MAX];
+    const char *slash = strchr(text, '/');
+    size_t length = slash ? (size_t)(slash - text) : strlen(text);
+    if (length >= sizeof(host) || (!slash && !bits_optional))
+        return false;
+    memcpy(host, text, length);
+    host[length] = '\0';
+    if (!address_parse(host, &out->address))
+        return false;
+    unsigned max = (unsigned)address_length(&out->address) * 8;
+    out->bits = max;
+    return !slash || parse_number(slash + 1, text + strlen(text), max, &out->bits);
+}
+
+const char *store_prefix(const char *text, void *out)
+{
+    struct config_prefix prefix = {0};
+    if (!parse_prefix(text, false, &prefix) || prefix.bits == 0)
+        return "an IPv4 address with its prefix length, such as \"203.0.113.5/24\"";
+    if (prefix.address.family != ADDRESS_IPV4)
+        return "an IPv4 address with its prefix length (IPv6 isn't supported yet)";
+    uint32_t host_mask = prefix.bits == 32 ? 0 : UINT32_MAX >> prefix.bits;
+    uint32_t host = address_ipv4_host(&prefix.address) & host_mask;
+    if (prefix.bits < 31 && (host == 0 || host == host_mask))
+        return "an address of a host, not a network's own or its broadcast address";
+    memcpy(out, &prefix, sizeof(prefix));
+    return NULL;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    int lower = tolower((unsigned char)c);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+const char *store_digest(const char *text, void *out)
+{
+    uint8_t digest[CONFIG_DIGEST_LEN];
+    if (strlen(text) != sizeof(digest) * 2 || !all(text, isxdigit))
+        return "40 hexadecimal digits";
+    for (size_t i = 0; i < sizeof(digest); i++)
+        digest[i] = (uint8_t)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+    memcpy(out, digest, sizeof(digest));
+    return NULL;
+}
+
+const char *store_poll(const char *text, void *out)
+{
+    bool busy = strcmp(text, "busy") == 0;
+    if (!busy && strcmp(text, "adaptive") != 0)
+        return "\"adaptive\" or \"busy\"";
+    enum config_poll poll = busy ? CONFIG_POLL_BUSY : CONFIG_POLL_ADAPTIVE;
+    memcpy(out, &poll, sizeof(poll));
+    return NULL;
+}
+
+const char *store_log_level(const char *text, void *out)
+{
+    enum log_level level;
+    if (!log_level_parse(text, &level))
+        return "\"error\", \"warn\", \"notice\", \"info\" or \"debug\"";
+    memcpy(out, &level, sizeof(level));
+    return NULL;
+}
+
+// ---- exit policy lines (dir-spec: exitpattern)
+
+// "*", "*4", "*6", "private", "1.2.3.4", "1.2.3.0/24", "[2001:db8::]/32"
+static bool policy_host_is_valid(const char *text)
+{
+    static const char *const names[] = {"*", "*4", "*6", "private"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(text, names[i]) == 0)
+            return true;
+    struct config_prefix prefix;
+    char plain[CONFIG_POLICY_LINE_MAX + 1];
+    const char *bracket = text[0] == '[' ? strchr(text, ']') : NULL;
+    if (!bracket)
+        return parse_prefix(text, true, &prefix) && prefix.address.family == ADDRESS_IPV4;
+    snprintf(plain, sizeof(plain), "%.*s%s", (int)(bracket - text - 1), text + 1, bracket + 1);
+    return parse_prefix(plain, true, &prefix) && prefix.address.family == ADDRESS_IPV6;
+}
+
+// "*", "80", "80-443"; a port is never 0, which authorities choke on.
+static bool policy_ports_are_valid(const char *text)
+{
+    unsigned low, high;
+    if (strcmp(text, "*") == 0)
+        return true;
+    const char *end = text + strlen(text);
+    const char *dash = strchr(text, '-');
+    if (!parse_number(text, dash ? dash : end, 65535, &low) || low == 0)
+        return false;
+    return !dash || (parse_number(dash + 1, end, 65535, &high) && high >= low);
+}
+
+static bool policy_line_is_valid(const char *line)
+{
+    char host[CONFIG_POLICY_LINE_MAX + 1];
+    const char *space = strchr(line, ' ');
+    if (!space)
+        return false;
+    size_t verb = (size_t)(space - line);
+    if (!(verb == 6 && (memcmp(line, "accept", 6) == 0 || memcmp(line, "reject", 6) == 0)))
+        return false;
+    const char *colon = strrchr(space, ':');
+    if (!colon)
+        return false;
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - space - 1), space + 1);
+    return policy_host_is_valid(host) && policy_ports_are_valid(colon + 1);
+}
+
+const char *store_exit_policy(const char *text, void *out)
+{
+    if (strlen(text) > CONFIG_POLICY_LINE_MAX || !policy_line_is_valid(text))
+        return "\"accept ADDRESS:PORT\" or \"reject ADDRESS:PORT\"";
+    if (strcmp(text, "reject *:*") != 0)
+        return "\"reject *:*\" (exiting isn't supported yet)";
+    memcpy(out, text, strlen(text) + 1);
+    return NULL;
+}

@@ -21,7 +21,9 @@ struct record_aead;
 
 struct record_key {
     union {
-        struct gcm_key_data gcm; // aligned to 64 bytes: so must be the memory a record_key lies in
+        // The library's own attribute is conditional. Whatever memory a record_key lies in has to
+        // be aligned to 64 bytes too.
+        struct gcm_key_data gcm __attribute__((aligned(64)));
         uint8_t chacha[32];
     };
     uint64_t sequence; // of the next record

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The relay's keys as a whole: directories, the order in which keys are loaded, fingerprint files.
+#include "identity/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crypto/encoding.h"
+#include "identity/identity_internal.h"
+
+#define IDENTITY_FILE "secret_id_key"
+
+struct identity_path identity_path(const char *directory, const char *name)
+{
+    struct identity_path path;
+    snprintf(path.text, sizeof(path.text), "%s/%s", directory, name);
+    return path;
+}
+
+static int make_directory(const char *path, const struct keyfile_error *error)
+{
+    struct stat st;
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    int err = errno;
+    if (err == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return 0;
+    if (err == EEXIST)
+        keyfile_fail(error, "%s: found something that is no directory, expected one", path);
+    else
+        keyfile_fail(error, "%s: cannot be made: %s", path, strerror(err));
+    return -err;
+}
+
+// C tor takes the same lock on the same file.
+static int lock_directory(struct identity *identity, const char *data_directory,
+                          const struct keyfile_error *error)
+{
+    struct identity_path path = identity_path(data_directory, "lock");
+    identity->lock_fd = open(path.text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (identity->lock_fd < 0) {
+        keyfile_fail(error, "%s: cannot be opened: %s", path.text, strerror(errno));
+        return -EIO;
+    }
+    if (flock(identity->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        keyfile_fail(error,
+                     "%s: found it locked by a relay that runs, expected a data directory of its "
+                     "own for each relay",
+                     path.text);
+        return -EBUSY;
+    }
+    return 0;
+}
+
+// A new RSA identity beside an old Ed25519 identity would be refused by every authority, for ever:
+// they know the pair. So that is never made, but reported.
+static int load_rsa_identity(struct identity *identity, const struct keyfile_error *error)
+{
+    static const char *const others[] = {"ed25519_master_id_secret_key",
+                                         "ed25519_master_id_public_key", "ed25519_signing_cert"};
+    struct identity_path path = identity_path(identity->directory, IDENTITY_FILE);
+    if (access(path.text, F_OK) < 0 && errno == ENOENT) {
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+            struct identity_path other = identity_path(identity->directory, others[i]);
+            if (access(other.text, F_OK) == 0) {
+                keyfile_fail(error,
+                             "%s: found no file, expected the RSA identity key that belongs to %s",
+                             path.text, others[i]);
+                return -ENOKEY;
+            }
+        }
+    }
+    int err = identity_load_rsa(identity, IDENTITY_FILE, &identity->rsa, error);
+    if (err == 0) {
+        rsa_fingerprint_sha1(identity->rsa, identity->rsa_id);
+        rsa_fingerprint_sha256(identity->rsa, identity->rsa_id_sha256);
+    }
+    return err;
+}
+
+static int write_if_changed(const char *data_directory, const char *name, const char *text,
+                            const struct keyfile_error *error)
+{
+    char old[256];
+    size_t length;
+    struct identity_path path = identity_path(data_directory, name);
+    struct keyfile_error ignored = {NULL, 0};
+    if (keyfile_read(path.text, old, sizeof(old), &length, &ignored) == 0 &&
+        length == strlen(text) && memcmp(old, text, length) == 0)
+        return 0;
+    return keyfile_write(path.text, text, strlen(text), 0, error);
+}
+
+static int write_fingerprints(const struct identity *identity, const char *data_directory,
+                              const char *nickname, const struct keyfile_error *error)
+{
+    char id[64];
+    char line[128];
+    hex_encode(identity->rsa_id, sizeof(identity->rsa_id), id, sizeof(id));
+    snprintf(line, sizeof(line), "%s %s\n", nickname, id);
+    int err = write_if_changed(data_directory, "fingerprint", line, error);
+    if (err < 0)
+        return err;
+    base64_encode(identity->master.public_key, ED25519_PUBLIC_LEN, false, id, sizeof(id));
+    snprintf(line, sizeof(line), "%s %s\n", nickname, id);
+    return write_if_changed(data_directory, "fingerprint-ed25519", line, error);
+}
+
+static int load_all(struct identity *identity, const char *data_directory, const char *nickname,
+                    time_t now, const struct keyfile_error *error)
+{
+    int err = make_directory(data_directory, error);
+    if (err == 0)
+        err = make_directory(identity->directory, error);
+    if (err == 0)
+        err = lock_directory(identity, data_directory, error);
+    if (err == 0)
+        err = load_rsa_identity(identity, error);
+    if (err == 0)
+        err = identity_load_master(identity, error);
+    if (err == 0)
+        err = identity_load_signing(identity, now, error);
+    if (err == 0)
+        err = identity_load_onion_keys(identity, now, error);
+    if (err == 0)
+        err = write_fingerprints(identity, data_directory, nickname, error);
+    return err;
+}
+
+struct identity *identity_load(const char *data_directory, const char *nickname, time_t now,
+                               char *error_text, size_t error_size)
+{
+    struct keyfile_error error = {error_text, error_size};
+    struct identity *identity = calloc(1, sizeof(*identity));
+    if (identity == NULL) {
+        keyfile_fail(&error, "no memory");
+        return NULL;
+    }
+    identity->lock_fd = -1;
+    if (asprintf(&identity->directory, "%s/keys", data_directory) < 0) {
+        identity->directory = NULL;
+        keyfile_fail(&error, "no memory");
+        identity_free(identity);
+        return NULL;
+    }
+    if (load_all(identity, data_directory, nickname, now, &error) < 0) {
+        identity_free(identity);
+        return NULL;
+    }
+    return identity;
+}
+
+void identity_free(struct identity *identity)
+{
+    if (identity == NULL)
+        return;
+    rsa_free(identity->rsa);
+    rsa_free(identity->tap_key);
+    free(identity->directory);
+    if (identity->lock_fd >= 0)
+        close(identity->lock_fd);
+    explicit_bzero(identity, sizeof(*identity));
+    free(identity);
+}
+
+bool identity_maintain(struct identity *identity, time_t now)
+{
+    bool changed = identity_maintain_signing(identity, now);
+    return identity_maintain_onion_keys(identity, now) || changed;
+}

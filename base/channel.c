@@ -115,6 +115,11 @@ void channel_send_down(struct channel *ch, struct message *m)
         wake(&ch->worker_sleeps, ch->down_fd);
         sched_yield();
     }
+    channel_wake_worker(ch);
+}
+
+void channel_wake_worker(struct channel *ch)
+{
     // Orders the enqueue before the look at the flag; the sleeper sets its flag, then looks again
     // at the ring.
     atomic_thread_fence(memory_order_seq_cst);

@@ -37,6 +37,8 @@ void channel_close(struct channel *ch, bool first);
 struct message *channel_message_down(struct channel *ch, enum message_type type);
 // Takes the message. Wakes the worker if it sleeps.
 void channel_send_down(struct channel *ch, struct message *m);
+// Wakes the worker if it sleeps. Any thread: other workers do it too, when they sent it something.
+void channel_wake_worker(struct channel *ch);
 unsigned channel_receive_up(struct channel *ch, struct message **out, unsigned max);
 
 // ---- worker

@@ -24,8 +24,10 @@
 //            up until MSG_CONN_CONSUMED, which also opens the TCP window again.
 //   records  from MSG_TLS_START: TLS 1.3 records are opened and sealed by the worker. Cells come up
 //            as MSG_LINK_CELL; MSG_CONN_SEND is plaintext and goes out in records.
-//   open     from MSG_LINK_OPEN: circuits are served on the worker; only cells that concern the
-//            control plane come up.
+//   open     from the peer's NETINFO cell, which comes up like those before it: circuits are served
+//            on the worker; only cells that concern the control plane come up. What follows NETINFO
+//            may overtake the control plane's judgement of it: a MSG_CIRCUIT_CREATE of a link that
+//            the control plane has not opened is answered with MSG_CIRCUIT_CLOSE.
 #pragma once
 
 #include <stdint.h>
@@ -48,21 +50,21 @@ enum message_type {
     MSG_TLS_START, // conn, offset = where records begin in the raw stream received; tls (secret)
     MSG_TLS_REKEY, // conn, tls.rx and/or tls.tx (secret; cipher 0 = unchanged);
                    // payload = handshake bytes to seal under the old tx key first
-    MSG_LINK_OPEN, // conn, link.initiator: we began this TLS connection
+    MSG_LINK_OPEN, // conn: the link handshake is accepted; MSG_CIRCUIT_DIAL may follow
     MSG_CIRCUIT_ACCEPT, // circuit, crypto (secret), command, payload = body of CREATED2 or
                         // CREATED_FAST: installs the keys, then answers
-    MSG_CIRCUIT_DIAL, // conn, cookie, command, payload = body of CREATE2: a new end on this link.
+    MSG_CIRCUIT_DIAL,   // conn, cookie, command, payload = body of CREATE2: a new end on this link.
                       // Answer: CIRCUIT_CREATED, or CIRCUIT_CLOSED (cookie; circuit may be invalid)
-    MSG_CIRCUIT_SPLICE, // circuit = end towards the origin, peer.{worker,circuit} = the end away
-                        // from it; relay_command, payload: this relay message (EXTENDED2) is sent
-                        // to the origin first
-    MSG_CIRCUIT_TRUNCATE,  // circuit = end away from the origin, to be closed with close.reason;
-                           // relay_command, payload: this message is sent to the origin first, then
-                           // the circuit goes on as if it had not been extended
+    MSG_CIRCUIT_SPLICE,   // circuit = end towards the origin, peer.{worker,circuit} = the end away
+                          // from it; relay_command, payload: this relay message (EXTENDED2) is sent
+                          // to the origin first
+    MSG_CIRCUIT_TRUNCATE, // circuit = end away from the origin, to be closed with close.reason;
+                          // relay_command, payload: this message is sent to the origin first, then
+                          // the circuit goes on as if it had not been extended
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
                            // away from it once spliced), relay_command, stream_id, payload
-    MSG_CIRCUIT_CLOSE, // circuit, close.reason: DESTROY to the link, free the end
-    MSG_STOP,          // end the worker's loop
+    MSG_CIRCUIT_CLOSE,     // circuit, close.reason: DESTROY to the link, free the end
+    MSG_STOP,              // end the worker's loop
 
     // ---- worker → control
     MSG_CONN_ACCEPTED,   // conn, address = remote, local_address

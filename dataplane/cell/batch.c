@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Gathering relay cells, running their ciphers in a burst, and handing them on.
+#include "cell/batch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_malloc.h>
+
+#include "cell/relay_message.h"
+#include "worker.h"
+
+int batch_init(struct cell_batch *b)
+{
+    b->n = 0;
+    b->staging_used = 0;
+    b->staging = rte_malloc("staging", BATCH_STAGING_LEN, 64);
+    return b->staging ? 0 : -ENOMEM;
+}
+
+void batch_release(struct cell_batch *b)
+{
+    for (unsigned i = 0; i < b->n; i++)
+        cell_free(b->items[i].cell);
+    rte_free(b->staging);
+}
+
+uint8_t *batch_staging(struct worker *w, size_t length)
+{
+    struct cell_batch *b = &w->batch;
+    if (b->staging_used + CELL_FRONT_LEN + length > BATCH_STAGING_LEN)
+        batch_run(w);
+    // Not reset by batch_run itself: it may run while a record is still being cut into cells.
+    if (b->n == 0)
+        b->staging_used = 0;
+    return b->staging + b->staging_used + CELL_FRONT_LEN;
+}
+
+void batch_staging_keep(struct worker *w, size_t length)
+{
+    w->batch.staging_used += CELL_FRONT_LEN + length;
+}
+
+void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const uint8_t *body)
+{
+    struct cell_batch *b = &w->batch;
+    struct cell *c = cell_new(w->cells);
+    if (!c) {
+        // A hole in the stream of a circuit can't be mended.
+        batch_run(w);
+        w->counters.drop_cell_no_memory++;
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        return;
+    }
+    c->command = command;
+    b->items[b->n++] = (struct batch_item){c, end, end->self.generation};
+    cell_cipher_add(w->cipher, &end->layer.cipher, body, c->body);
+    if (b->n == BATCH_CELLS_MAX)
+        batch_run(w);
+}
+
+// A relay message to us. False: it is against the protocol, or nobody can take it now.
+static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell *c,
+                    const uint8_t tag[TOR1_TAG_LEN], enum destroy_reason *reason)
+{
+    struct relay_message message;
+    w->counters.cells_recognised++;
+    *reason = DESTROY_PROTOCOL;
+    if (!relay_message_parse(c->body, &message)) {
+        w->counters.drop_cell_protocol++;
+        return false;
+    }
+    if (message.command == RELAY_DROP)
+        return true; // padding, made to be thrown away (protocol 4.07)
+    *reason = DESTROY_RESOURCELIMIT;
+    struct message *m = channel_message_up(w->channel, MSG_CIRCUIT_RELAY);
+    if (!m) {
+        w->counters.drop_message_ring_full++;
+        return false;
+    }
+    m->circuit = end->self;
+    m->cookie = end->cookie;
+    m->command = c->command;
+    m->relay.command = message.command;
+    m->relay.stream_id = message.stream_id;
+    m->relay.tag_length = TOR1_TAG_LEN;
+    memcpy(m->relay.tag, tag, TOR1_TAG_LEN);
+    m->length = message.length;
+    memcpy(m->payload, message.body, message.length);
+    if (channel_send_up(w->channel, m))
+        return true;
+    channel_free(m);
+    w->counters.drop_message_ring_full++;
+    return false;
+}
+
+// A decrypted cell from the origin: ours, the next hop's, or nobody's.
+static void hand_on_forward(struct worker *w, struct circuit_end *end, struct cell *c)
+{
+    uint8_t tag[TOR1_TAG_LEN];
+    enum destroy_reason reason;
+    if (tor1_recognise(&end->layer, c->body, tag)) {
+        bool taken = hand_up(w, end, c, tag, &reason);
+        cell_free(c);
+        if (!taken)
+            end_close(w, end, reason, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+    } else if (end->peer.generation) {
+        w->counters.cells_forward++;
+        end_pass_to_peer(w, end, c);
+    } else {
+        w->counters.drop_cell_unrecognised++;
+        cell_free(c);
+        end_close(w, end, DESTROY_PROTOCOL, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+    }
+}
+
+void batch_run(struct worker *w)
+{
+    struct cell_batch *b = &w->batch;
+    unsigned n = b->n;
+    b->n = 0;
+    cell_cipher_run(w->cipher);
+    for (unsigned i = 0; i < n; i++) {
+        struct circuit_end *end = b->items[i].end;
+        struct cell *c = b->items[i].cell;
+        bool open = end->state == END_OPEN && end->self.generation == b->items[i].end_generation;
+        if (!open) { // an earlier cell of the batch closed it
+            w->counters.drop_cell_unknown_circuit++;
+            cell_free(c);
+        } else if (end->origin_side) {
+            hand_on_forward(w, end, c);
+        } else {
+            w->counters.cells_backward++;
+            end_pass_to_peer(w, end, c);
+        }
+    }
+}

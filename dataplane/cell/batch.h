@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Relay cells on their way through the cell cipher: gathered over circuits and links, run in one
+// burst, then each handed on or up.
+//
+// Cells are read where the records were opened (the staging area) and written into cells of the
+// pool. So the staging area is reused only after the batch has run, and an end that has cells in
+// the batch is closed only after it.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cell;
+struct circuit_end;
+struct worker;
+
+enum {
+    BATCH_CELLS_MAX = 256,
+    BATCH_STAGING_LEN = 512 * 1024,
+};
+
+struct batch_item {
+    struct cell *cell;
+    struct circuit_end *end;
+    uint32_t end_generation;
+};
+
+struct cell_batch {
+    struct batch_item items[BATCH_CELLS_MAX];
+    unsigned n;
+    uint8_t *staging;
+    size_t staging_used;
+};
+
+int batch_init(struct cell_batch *b);
+void batch_release(struct cell_batch *b);
+
+// Room for `length` bytes to open a record into, with at least CELL_FRONT_LEN readable bytes in
+// front; runs the batch if it is needed to make room. Valid until the batch runs.
+uint8_t *batch_staging(struct worker *w, size_t length);
+// Keeps the first `length` bytes of the last room until the batch has run.
+void batch_staging_keep(struct worker *w, size_t length);
+
+// Gathers a relay cell whose 509 bytes of body are in the staging area.
+void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const uint8_t *body);
+// Runs the ciphers and hands every cell on.
+void batch_run(struct worker *w);

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The table of circuit ends, how an end closes, and how cells get from one end to its peer.
+#include "cell/circuit_end.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_hash.h>
+#include <rte_jhash.h>
+#include <rte_malloc.h>
+#include <rte_random.h>
+
+#include "cell/relay_message.h"
+#include "worker.h"
+
+struct circid_key {
+    uint32_t conn_index;
+    uint32_t circid;
+};
+
+int end_table_init(struct end_table *t, unsigned worker, uint32_t capacity)
+{
+    char name[RTE_HASH_NAMESIZE];
+    snprintf(name, sizeof(name), "circids_%u", worker);
+    struct rte_hash_parameters parameters = {
+        .name = name,
+        .entries = capacity,
+        .key_len = sizeof(struct circid_key),
+        .hash_func = rte_jhash,
+        .hash_func_init_val = (uint32_t)rte_rand(), // peers choose circuit ids
+        .socket_id = SOCKET_ID_ANY,
+        .extra_flag = RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
+    };
+    t->capacity = capacity;
+    TAILQ_INIT(&t->free);
+    t->by_circid = rte_hash_create(&parameters);
+    t->ends = rte_calloc("circuit ends", capacity, sizeof(*t->ends), 64);
+    if (!t->by_circid || !t->ends)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < capacity; i++) {
+        t->ends[i].self.index = i;
+        TAILQ_INSERT_TAIL(&t->free, &t->ends[i], entry);
+    }
+    return 0;
+}
+
+void end_table_release(struct end_table *t)
+{
+    for (uint32_t i = 0; t->ends && i < t->capacity; i++)
+        if (t->ends[i].has_layer)
+            tor1_layer_clear(&t->ends[i].layer);
+    rte_hash_free(t->by_circid);
+    rte_free(t->ends);
+}
+
+struct circuit_end *end_new(struct worker *w, enum end_state state)
+{
+    struct circuit_end *end = TAILQ_FIRST(&w->ends.free);
+    if (!end) {
+        w->counters.drop_circuit_limit++;
+        return NULL;
+    }
+    TAILQ_REMOVE(&w->ends.free, end, entry);
+    struct handle self = {end->self.index, end->self.generation + 1};
+    if (self.generation == 0)
+        self.generation = 1;
+    memset(end, 0, sizeof(*end));
+    end->self = self;
+    end->state = (uint8_t)state;
+    end->relay_early_left = RELAY_EARLY_MAX;
+    return end;
+}
+
+struct circuit_end *end_get(struct worker *w, struct handle handle)
+{
+    if (handle.generation == 0 || handle.index >= w->ends.capacity)
+        return NULL;
+    struct circuit_end *end = &w->ends.ends[handle.index];
+    bool valid = end->self.generation == handle.generation && end->state != END_FREE &&
+                 end->state != END_REPORTING;
+    return valid ? end : NULL;
+}
+
+struct circuit_end *end_lookup(struct worker *w, const struct conn *conn, uint32_t circid)
+{
+    struct circid_key key = {conn->self.index, circid};
+    void *end;
+    return rte_hash_lookup_data(w->ends.by_circid, &key, &end) >= 0 ? end : NULL;
+}
+
+bool end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid)
+{
+    struct circid_key key = {conn->self.index, circid};
+    if (rte_hash_add_key_data(w->ends.by_circid, &key, end) != 0)
+        return false;
+    end->conn = conn;
+    end->circid = circid;
+    LIST_INSERT_HEAD(&conn->ends, end, on_conn);
+    return true;
+}
+
+static void end_unbind(struct worker *w, struct circuit_end *end)
+{
+    if (!end->conn)
+        return;
+    struct circid_key key = {end->conn->self.index, end->circid};
+    rte_hash_del_key(w->ends.by_circid, &key);
+    LIST_REMOVE(end, on_conn);
+    if (end->queue.count)
+        schedule_remove(&end->conn->schedule, &end->node);
+    cell_queue_clear(&end->queue);
+    end->conn = NULL;
+}
+
+static void end_free(struct worker *w, struct circuit_end *end)
+{
+    if (end->has_layer)
+        tor1_layer_clear(&end->layer);
+    end->has_layer = false;
+    end->state = END_FREE;
+    TAILQ_INSERT_HEAD(&w->ends.free, end, entry);
+}
+
+void end_close(struct worker *w, struct circuit_end *end, enum destroy_reason reason,
+               unsigned flags)
+{
+    if ((flags & END_CLOSE_DESTROY) && end->conn)
+        conn_queue_destroy(w, end->conn, end->circid, reason);
+    if (end->stub) {
+        end_free(w, end->stub);
+        end->stub = NULL;
+    }
+    end_unbind(w, end);
+    if (!(flags & END_CLOSE_REPORT)) {
+        end_free(w, end);
+        return;
+    }
+    end->state = END_REPORTING;
+    end->close_reason = (uint8_t)reason;
+    end->close_by_peer = (flags & END_CLOSE_BY_PEER) != 0;
+    TAILQ_INSERT_TAIL(&w->reports, end, entry);
+}
+
+void end_send_reports(struct worker *w)
+{
+    struct circuit_end *end;
+    while ((end = TAILQ_FIRST(&w->reports))) {
+        struct message *m = channel_message_up(w->channel, MSG_CIRCUIT_CLOSED);
+        if (!m)
+            return;
+        m->circuit = end->self;
+        m->cookie = end->cookie;
+        m->close.reason = end->close_reason;
+        m->close.by_peer = end->close_by_peer;
+        if (!channel_send_up(w->channel, m)) {
+            channel_free(m);
+            return;
+        }
+        TAILQ_REMOVE(&w->reports, end, entry);
+        end_free(w, end);
+    }
+}
+
+void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c)
+{
+    if (end->state != END_OPEN) {
+        w->counters.drop_cell_unknown_circuit++;
+        cell_free(c);
+        return;
+    }
+    if (end->queue.count >= w->circuit_queue_max_cells) {
+        w->counters.drop_cell_queue_full++;
+        cell_free(c);
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        return;
+    }
+    cell_queue_push(&end->queue, c);
+    if (end->queue.count == 1)
+        schedule_add(&end->conn->schedule, &end->node);
+    conn_wants_transmit(w, end->conn);
+}
+
+void end_pass_to_peer(struct worker *w, struct circuit_end *end, struct cell *c)
+{
+    if (end->peer_worker != w->index) {
+        c->kind = CELL_KIND_CELL;
+        c->target = end->peer;
+        worker_send_peer(w, end->peer_worker, c);
+        return;
+    }
+    struct circuit_end *peer = end_get(w, end->peer);
+    if (peer) {
+        end_queue_cell(w, peer, c);
+    } else {
+        w->counters.drop_cell_unknown_circuit++;
+        cell_free(c);
+    }
+}
+
+bool end_originate(struct worker *w, struct circuit_end *end, uint8_t command, uint16_t stream_id,
+                   const void *body, uint16_t length)
+{
+    struct cell *c = cell_new(w->cells);
+    if (!c || !end->has_layer) {
+        w->counters.drop_cell_no_memory += !c;
+        if (c)
+            cell_free(c);
+        return false;
+    }
+    uint64_t padding[(CELL_BODY_LEN + 7) / 8];
+    for (size_t i = 0; i < sizeof(padding) / sizeof(padding[0]); i++)
+        padding[i] = worker_random(w);
+    struct relay_message message = {
+        .command = command, .stream_id = stream_id, .length = length, .body = body};
+    uint8_t tag[TOR1_TAG_LEN];
+    relay_message_build(&message, (const uint8_t *)padding, c->body);
+    tor1_originate(&end->layer, c->body, tag);
+    cell_cipher_add(w->cipher, &end->layer.cipher, c->body, c->body);
+    cell_cipher_run(w->cipher);
+    c->command = CELL_RELAY;
+    w->counters.cells_originated++;
+    end_pass_to_peer(w, end, c);
+    return true;
+}

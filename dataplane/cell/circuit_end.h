@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Circuit ends: a circuit's meeting with one link (base/message.h).
+//
+//   origin ──link── END ────────────────────────► END ──link── next hop
+//                   layer: forward, decrypts      layer: backward, encrypts
+//
+// An end holds the layer that is applied to cells which come in on its link, and the queue of cells
+// that go out on it. Until a circuit is extended, its layer towards the origin is held by a stub:
+// an end without a link, from which the relay's own messages come.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/message.h"
+#include "cell/queue.h"
+#include "cell/schedule.h"
+#include "crypto/tor1.h"
+
+struct conn;
+struct rte_hash;
+struct worker;
+
+enum end_state {
+    END_FREE,
+    END_PENDING,   // CREATE came, the control plane has not answered yet
+    END_DIALLED,   // CREATE2 went out, CREATED2 has not come yet
+    END_OPEN,      // cells flow
+    END_STUB,      // holds a layer, has no link
+    END_REPORTING, // closed; waits for its MSG_CIRCUIT_CLOSED to be sent
+};
+
+struct circuit_end {
+    struct tor1_layer layer;
+    bool has_layer;
+    bool origin_side; // this end is the one towards the circuit's origin
+    uint8_t state;    // enum end_state
+    uint8_t relay_early_left;
+    uint8_t close_reason;
+    bool close_by_peer;
+    uint8_t peer_worker;
+    struct handle self;
+    struct handle peer; // generation 0: none
+    uint32_t circid;
+    uint64_t cookie;
+    struct conn *conn;
+    struct circuit_end *stub;
+    struct cell_queue queue;
+    struct schedule_node node; // in conn->schedule while queue is not empty
+    LIST_ENTRY(circuit_end) on_conn;
+    TAILQ_ENTRY(circuit_end) entry; // free list, or worker's reports
+};
+
+TAILQ_HEAD(end_list, circuit_end);
+
+struct end_table {
+    struct circuit_end *ends;
+    uint32_t capacity;
+    struct end_list free;
+    struct rte_hash *by_circid; // {conn index, circuit id} → index of the end
+};
+
+int end_table_init(struct end_table *t, unsigned worker, uint32_t capacity);
+void end_table_release(struct end_table *t);
+
+// A fresh end in state `state`, or NULL when the table is full.
+struct circuit_end *end_new(struct worker *w, enum end_state state);
+// NULL if the handle is no longer valid.
+struct circuit_end *end_get(struct worker *w, struct handle handle);
+struct circuit_end *end_lookup(struct worker *w, const struct conn *conn, uint32_t circid);
+// Joins an end to its link. False without memory.
+bool end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid);
+
+enum end_close_flags {
+    END_CLOSE_DESTROY = 1, // tell the peer
+    END_CLOSE_REPORT = 2,  // tell the control plane
+    END_CLOSE_BY_PEER = 4, // the peer told us
+};
+// Ends it: drops its queue, wipes its layer and its stub. Not while the batch holds cells of it.
+void end_close(struct worker *w, struct circuit_end *end, enum destroy_reason reason,
+               unsigned flags);
+// Tells the control plane of closed ends, as far as there are messages.
+void end_send_reports(struct worker *w);
+
+// Takes the cell: puts it in the queue of `end`'s link, or closes the circuit when that is too
+// long.
+void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c);
+// Takes the cell: hands it to the peer of `end`, on whichever worker that is.
+void end_pass_to_peer(struct worker *w, struct circuit_end *end, struct cell *c);
+
+// Sends a relay message of our own towards the origin. `end` holds the layer: a stub, or the end
+// away from the origin. False (nothing is sent) without memory.
+bool end_originate(struct worker *w, struct circuit_end *end, uint8_t command, uint16_t stream_id,
+                   const void *body, uint16_t length);

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What goes out on a connection: the control plane's bytes, cells in records, the closing alert.
+// Which cell goes next is decided here, when TCP has room for it.
+#include <errno.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "worker.h"
+
+static bool speaks_tls(const struct conn *c)
+{
+    return c->state == CONN_RECORDS || c->state == CONN_OPEN;
+}
+
+void conn_send(struct worker *w, struct conn *c, struct message *m)
+{
+    if (c->closing || c->outgoing_bytes + m->length > CONN_OUTGOING_MAX_BYTES) {
+        if (!c->closing)
+            conn_close(w, c, CONN_CLOSE_LIMIT, 0);
+        channel_free(m);
+        return;
+    }
+    m->next = NULL;
+    if (c->outgoing_last)
+        c->outgoing_last->next = m;
+    else
+        c->outgoing = m;
+    c->outgoing_last = m;
+    c->outgoing_bytes += m->length;
+    conn_wants_transmit(w, c);
+}
+
+static void drop_first_outgoing(struct conn *c)
+{
+    struct message *m = c->outgoing;
+    c->outgoing = m->next;
+    if (!c->outgoing)
+        c->outgoing_last = NULL;
+    c->outgoing_bytes -= m->length;
+    c->outgoing_offset = 0;
+    channel_free(m);
+}
+
+// Puts keys of a MSG_TLS_REKEY to use once what stands before it has gone out.
+static int apply_rekey(struct worker *w, struct conn *c, const struct message *m)
+{
+    if (m->length) {
+        struct tls_span span = {m->payload, m->length};
+        int error = tls_out_seal(&c->tls_out, &w->tls, c->tcp, TLS_CONTENT_HANDSHAKE, &span, 1);
+        if (error)
+            return error;
+    }
+    if (!tls_in_rekey(&c->tls_in, &w->tls, &m->tls.rx) ||
+        !tls_out_rekey(&c->tls_out, &w->tls, &m->tls.tx))
+        return -EINVAL;
+    c->awaits_key = false;
+    conn_wants_receive(w, c);
+    return 0;
+}
+
+void conn_rekey(struct worker *w, struct conn *c, struct message *m)
+{
+    if (speaks_tls(c))
+        conn_send(w, c, m); // in its place among what is sealed
+    else
+        channel_free(m);
+}
+
+// 0, or a negative errno when it has to wait or the stream is broken.
+static int send_first_outgoing(struct worker *w, struct conn *c)
+{
+    struct message *m = c->outgoing;
+    if (m->type == MSG_TLS_REKEY)
+        return apply_rekey(w, c, m);
+    if (speaks_tls(c)) {
+        struct tls_span span = {m->payload, m->length};
+        return tls_out_seal(&c->tls_out, &w->tls, c->tcp, TLS_CONTENT_APPLICATION_DATA, &span, 1);
+    }
+    c->outgoing_offset += (uint32_t)tcp_write(c->tcp, m->payload + c->outgoing_offset,
+                                              m->length - c->outgoing_offset);
+    return c->outgoing_offset == m->length ? 0 : -ENOBUFS;
+}
+
+static struct cell *next_relay_cell(struct worker *w, struct conn *c)
+{
+    struct schedule_node *node = schedule_top(&c->schedule);
+    if (!node)
+        return NULL;
+    struct circuit_end *end =
+        (struct circuit_end *)((char *)node - offsetof(struct circuit_end, node));
+    schedule_remove(&c->schedule, node);
+    struct cell *cell = cell_queue_pop(&end->queue);
+    schedule_count(node, w->now_us);
+    if (end->queue.count)
+        schedule_add(&c->schedule, node);
+    struct writer header = writer_of(cell_wire(cell), CELL_LEN - CELL_BODY_LEN);
+    write_u32(&header, end->circid);
+    write_u8(&header, cell->command);
+    return cell;
+}
+
+// Link cells (CREATED2, DESTROY, …) and relay cells take turns, so that neither starves (5.05).
+static struct cell *next_cell(struct worker *w, struct conn *c)
+{
+    c->cell_turn = !c->cell_turn;
+    if (c->cell_turn && c->link_cells.head)
+        return cell_queue_pop(&c->link_cells);
+    struct cell *cell = next_relay_cell(w, c);
+    return cell ? cell : cell_queue_pop(&c->link_cells);
+}
+
+static bool has_cells(const struct conn *c)
+{
+    return c->link_cells.head || schedule_top(&c->schedule);
+}
+
+// One record of cells. 0 or a negative errno.
+static int send_cells(struct worker *w, struct conn *c, size_t writable)
+{
+    size_t most = writable > CELL_LEN + TLS_RECORD_OVERHEAD
+                      ? (writable - TLS_RECORD_OVERHEAD) / CELL_LEN
+                      : 1; // a window smaller than a cell must not stop the link
+    if (most > CONN_CELLS_PER_RECORD)
+        most = CONN_CELLS_PER_RECORD;
+    if (!tcp_write_reserve(c->tcp, most * CELL_LEN + TLS_RECORD_OVERHEAD))
+        return -ENOBUFS;
+    struct cell *cells[CONN_CELLS_PER_RECORD];
+    struct tls_span spans[CONN_CELLS_PER_RECORD];
+    unsigned n = 0;
+    while (n < most && (cells[n] = next_cell(w, c))) {
+        spans[n] = (struct tls_span){cell_wire(cells[n]), CELL_LEN};
+        n++;
+    }
+    int error = tls_out_seal(&c->tls_out, &w->tls, c->tcp, TLS_CONTENT_APPLICATION_DATA, spans, n);
+    for (unsigned i = 0; i < n; i++)
+        cell_free(cells[i]);
+    if (error)
+        return -EPIPE; // cells are lost: no circuit could go on
+    w->counters.cells_out += n;
+    return 0;
+}
+
+// The end of a connection that is closing: an alert where records flow, then FIN.
+static void finish_closing(struct worker *w, struct conn *c)
+{
+    if (speaks_tls(c)) {
+        int error = tls_out_alert(&c->tls_out, &w->tls, c->tcp, c->close_alert);
+        if (error == -ENOBUFS) {
+            conn_wants_transmit(w, c);
+            return;
+        }
+    }
+    c->finished = true;
+    tcp_push(c->tcp);
+    tcp_close(c->tcp);
+}
+
+void conn_transmit(struct worker *w, struct conn *c)
+{
+    TAILQ_REMOVE(&w->transmitting, c, transmitting_entry);
+    c->is_transmitting = false;
+    if (c->state == CONN_CONNECTING || c->state == CONN_DEAD || c->finished)
+        return;
+    int error = 0;
+    size_t writable;
+    while (!error && (c->outgoing || has_cells(c)) && (writable = tcp_writable(c->tcp)) > 0) {
+        if (c->outgoing) {
+            error = send_first_outgoing(w, c);
+            if (!error)
+                drop_first_outgoing(c);
+        } else {
+            error = send_cells(w, c, writable);
+        }
+    }
+    if (error == -ENOBUFS)
+        conn_wants_transmit(w, c); // no packet memory: again in the next turn
+    else if (error)
+        conn_abort(w, c, CONN_CLOSE_TLS);
+    if (error && error != -ENOBUFS)
+        return;
+    if (c->closing && !c->outgoing && !has_cells(c))
+        finish_closing(w, c);
+    else
+        tcp_push(c->tcp);
+}
+
+bool conn_queue_cell(struct worker *w, struct conn *c, uint32_t circid, uint8_t command,
+                     const void *body, size_t length)
+{
+    struct cell *cell =
+        c->link_cells.count < CONN_CELLS_MAX && !c->closing ? cell_new(w->cells) : NULL;
+    if (!cell) {
+        w->counters.drop_cell_no_memory++;
+        return false;
+    }
+    struct writer wire = writer_of(cell_wire(cell), CELL_LEN);
+    write_u32(&wire, circid);
+    write_u8(&wire, command);
+    write_bytes(&wire, body, length);
+    write_zeros(&wire, CELL_BODY_LEN - length);
+    cell->command = command;
+    cell_queue_push(&c->link_cells, cell);
+    conn_wants_transmit(w, c);
+    return true;
+}
+
+void conn_queue_destroy(struct worker *w, struct conn *c, uint32_t circid,
+                        enum destroy_reason reason)
+{
+    uint8_t body = (uint8_t)reason;
+    conn_queue_cell(w, c, circid, CELL_DESTROY, &body, 1);
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Carries out what the control plane asks for (base/message.h, "control → worker").
+#include "command.h"
+
+#include <string.h>
+
+#include "cell/relay_message.h"
+#include "worker.h"
+
+enum { CIRCID_TRIES = 64 }; // protocol 1.32
+
+static void circuit_accept(struct worker *w, const struct message *m)
+{
+    struct circuit_end *end = end_get(w, m->circuit);
+    if (!end || end->state != END_PENDING)
+        return;
+    struct circuit_end *stub = end_new(w, END_STUB);
+    if (!stub) {
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        return;
+    }
+    tor1_layers_init(w->cipher, &end->layer, &stub->layer, m->crypto.material);
+    end->has_layer = stub->has_layer = true;
+    end->state = END_OPEN;
+    end->stub = stub;
+    stub->peer_worker = (uint8_t)w->index;
+    stub->peer = end->self;
+    if (!conn_queue_cell(w, end->conn, end->circid, m->command, m->payload, m->length))
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+}
+
+static uint32_t unused_circid(struct worker *w, const struct conn *c)
+{
+    for (int i = 0; i < CIRCID_TRIES; i++) {
+        uint32_t circid = (uint32_t)worker_random(w) & ~CIRCID_INITIATOR_BIT;
+        if (c->dialled)
+            circid |= CIRCID_INITIATOR_BIT;
+        if (circid != 0 && !end_lookup(w, c, circid))
+            return circid;
+    }
+    return 0;
+}
+
+static bool circuit_dial(struct worker *w, const struct message *m)
+{
+    struct conn *c = conn_get(w, m->conn);
+    if (!c || c->closing || c->state != CONN_OPEN)
+        return false;
+    uint32_t circid = unused_circid(w, c);
+    struct circuit_end *end = circid ? end_new(w, END_DIALLED) : NULL;
+    if (!end)
+        return false;
+    end->cookie = m->cookie;
+    if (end_bind(w, end, c, circid) &&
+        conn_queue_cell(w, c, circid, m->command, m->payload, m->length))
+        return true;
+    end_close(w, end, DESTROY_RESOURCELIMIT, 0);
+    return false;
+}
+
+// `end` becomes the end away from the origin, with the layer towards it.
+static void join(struct worker *w, struct circuit_end *end, const struct tor1_layer *layer,
+                 unsigned peer_worker, struct handle peer)
+{
+    if (end->state != END_OPEN || end->has_layer) {
+        w->counters.drop_cell_protocol++;
+        return;
+    }
+    end->layer = *layer;
+    end->has_layer = true;
+    end->peer_worker = (uint8_t)peer_worker;
+    end->peer = peer;
+}
+
+// A layer on its way to another worker, in a cell.
+static void send_layer(struct worker *w, unsigned peer_worker, enum cell_kind kind,
+                       struct handle target, struct handle own, const struct tor1_layer *layer)
+{
+    struct cell *c = cell_new(w->cells);
+    if (!c) {
+        w->counters.drop_cell_no_memory++;
+        return;
+    }
+    _Static_assert(sizeof(*layer) <= CELL_BODY_LEN, "a layer must fit in a cell");
+    c->kind = (uint8_t)kind;
+    c->target = target;
+    c->peer = own;
+    c->peer_worker = (uint8_t)w->index;
+    memcpy(c->body, layer, sizeof(*layer));
+    worker_send_peer(w, peer_worker, c);
+}
+
+static void circuit_splice(struct worker *w, const struct message *m)
+{
+    struct circuit_end *end = end_get(w, m->circuit);
+    if (!end || end->state != END_OPEN || !end->stub || !end->stub->has_layer)
+        return;
+    struct circuit_end *stub = end->stub;
+    end_originate(w, stub, m->peer.relay.command, m->peer.relay.stream_id, m->payload, m->length);
+    end = end_get(w, m->circuit); // a full queue may have closed it
+    if (!end)
+        return;
+    end->peer_worker = m->peer.worker;
+    end->peer = m->peer.circuit;
+    struct circuit_end *next = NULL;
+    if (m->peer.worker != w->index)
+        send_layer(w, m->peer.worker, CELL_KIND_SPLICE, m->peer.circuit, end->self, &stub->layer);
+    else if ((next = end_get(w, m->peer.circuit)))
+        join(w, next, &stub->layer, w->index, end->self);
+    end->stub = NULL;
+    end_close(w, stub, DESTROY_NONE, 0);
+}
+
+// The end towards the origin gets its layer back and ends the circuit again.
+static void unjoin(struct worker *w, struct circuit_end *end, const struct tor1_layer *layer)
+{
+    struct circuit_end *stub = end->stub ? NULL : end_new(w, END_STUB);
+    if (!stub) {
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        return;
+    }
+    stub->layer = *layer;
+    stub->has_layer = true;
+    stub->peer_worker = (uint8_t)w->index;
+    stub->peer = end->self;
+    end->stub = stub;
+    end->peer = (struct handle){0};
+}
+
+static void circuit_truncate(struct worker *w, const struct message *m)
+{
+    struct circuit_end *end = end_get(w, m->circuit);
+    if (!end || end->state != END_OPEN || !end->has_layer || end->origin_side)
+        return;
+    end_originate(w, end, m->relay.command, m->relay.stream_id, m->payload, m->length);
+    struct circuit_end *origin = NULL;
+    if (end->peer_worker != w->index)
+        send_layer(w, end->peer_worker, CELL_KIND_UNSPLICE, end->peer, end->self, &end->layer);
+    else if ((origin = end_get(w, end->peer)))
+        unjoin(w, origin, &end->layer);
+    end_close(w, end, (enum destroy_reason)m->close.reason, END_CLOSE_DESTROY);
+}
+
+static void circuit_originate(struct worker *w, const struct message *m)
+{
+    struct circuit_end *end = end_get(w, m->circuit);
+    if (end && end->origin_side)
+        end = end->stub;
+    if (end)
+        end_originate(w, end, m->relay.command, m->relay.stream_id, m->payload, m->length);
+}
+
+static void circuit_close(struct worker *w, const struct message *m)
+{
+    struct circuit_end *end = end_get(w, m->circuit);
+    if (end)
+        end_close(w, end, (enum destroy_reason)m->close.reason, END_CLOSE_DESTROY);
+}
+
+static void execute_on_conn(struct worker *w, struct conn *c, struct message *m)
+{
+    switch ((enum message_type)m->type) {
+    case MSG_CONN_SEND:
+        conn_send(w, c, m);
+        return;
+    case MSG_TLS_REKEY:
+        conn_rekey(w, c, m);
+        return;
+    case MSG_CONN_CONSUMED:
+        conn_consumed(w, c, m->offset);
+        break;
+    case MSG_CONN_CLOSE:
+        conn_close(w, c, (enum conn_close_reason)m->close.reason, m->close.alert);
+        break;
+    case MSG_TLS_START:
+        conn_start_tls(w, c, m);
+        break;
+    default: // MSG_LINK_OPEN: nothing to do, the peer's NETINFO has opened it
+        break;
+    }
+    channel_free(m);
+}
+
+// Keeps a dial that failed, to be answered by command_send_refusals.
+static void refuse(struct worker *w, struct message *m)
+{
+    m->next = w->refused;
+    w->refused = m;
+}
+
+void command_execute(struct worker *w, struct message *m)
+{
+    struct conn *c;
+    switch ((enum message_type)m->type) {
+    case MSG_LISTEN:
+        tcp_listen(w->tcp, &m->address);
+        break;
+    case MSG_CONN_CONNECT:
+        if (!conn_dial(w, &m->address, m->cookie)) {
+            refuse(w, m);
+            return;
+        }
+        break;
+    case MSG_CIRCUIT_DIAL:
+        if (!circuit_dial(w, m)) {
+            refuse(w, m);
+            return;
+        }
+        break;
+    case MSG_CIRCUIT_ACCEPT:
+        circuit_accept(w, m);
+        break;
+    case MSG_CIRCUIT_SPLICE:
+        circuit_splice(w, m);
+        break;
+    case MSG_CIRCUIT_TRUNCATE:
+        circuit_truncate(w, m);
+        break;
+    case MSG_CIRCUIT_ORIGINATE:
+        circuit_originate(w, m);
+        break;
+    case MSG_CIRCUIT_CLOSE:
+        circuit_close(w, m);
+        break;
+    case MSG_STOP:
+        w->stopping = true;
+        break;
+    default:
+        c = conn_get(w, m->conn);
+        if (c) {
+            execute_on_conn(w, c, m);
+            return;
+        }
+        break;
+    }
+    channel_free(m);
+}
+
+void command_take_peer_cell(struct worker *w, struct cell *c)
+{
+    struct circuit_end *end = end_get(w, c->target);
+    if (end && c->kind == CELL_KIND_CELL) {
+        end_queue_cell(w, end, c);
+        return;
+    }
+    if (!end) {
+        w->counters.drop_cell_unknown_circuit++;
+    } else {
+        struct tor1_layer aligned;
+        memcpy(&aligned, c->body, sizeof(aligned)); // a body has no alignment
+        if (c->kind == CELL_KIND_SPLICE)
+            join(w, end, &aligned, c->peer_worker, c->peer);
+        else
+            unjoin(w, end, &aligned);
+        tor1_layer_clear(&aligned);
+    }
+    if (c->kind != CELL_KIND_CELL)
+        explicit_bzero(c->body, sizeof(c->body));
+    cell_free(c);
+}
+
+void command_send_refusals(struct worker *w)
+{
+    while (w->refused) {
+        struct message *dial = w->refused;
+        bool is_circuit = dial->type == MSG_CIRCUIT_DIAL;
+        struct message *m =
+            channel_message_up(w->channel, is_circuit ? MSG_CIRCUIT_CLOSED : MSG_CONN_CLOSED);
+        if (!m)
+            return;
+        m->cookie = dial->cookie;
+        m->close.reason = is_circuit ? DESTROY_CHANNEL_CLOSED : CONN_CLOSE_UNREACHABLE;
+        if (!channel_send_up(w->channel, m)) {
+            channel_free(m);
+            return;
+        }
+        w->refused = dial->next;
+        channel_free(dial);
+    }
+}

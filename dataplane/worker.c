@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A worker's loop: receive, open, cells, seal, transmit; and sleep when there is nothing to do.
+#include "worker.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_random.h>
+#include <rte_ring.h>
+
+#include "command.h"
+#include "crypto/cell_cipher.h"
+#include "crypto/record_aead.h"
+
+enum {
+    COMMANDS_PER_TURN = 64,
+    PEER_CELLS_PER_TURN = 256,
+    IDLE_TURNS_BEFORE_SLEEP = 64,
+    SLEEP_MAX_US = 500000,
+    TCP_RECEIVE_WINDOW_BYTES = 1 << 20,
+    TCP_SEND_BUFFER_BYTES = 1 << 20,
+};
+
+static uint64_t tsc_us(void)
+{
+    const uint64_t million = 1000000;
+    uint64_t hz = rte_get_tsc_hz();
+    uint64_t cycles = rte_rdtsc();
+    return cycles / hz * million + cycles % hz * million / hz;
+}
+
+static uint64_t env_now_us(void *ctx)
+{
+    const struct worker *w = ctx;
+    return w->now_us;
+}
+
+static uint32_t env_random(void *ctx)
+{
+    struct worker *w = ctx;
+    return (uint32_t)(worker_random(w) >> 32);
+}
+
+static void env_transmit(void *ctx, struct rte_mbuf *packet)
+{
+    struct worker *w = ctx;
+    net_transmit(w->net_worker, packet);
+}
+
+static bool env_port_is_ours(void *ctx, const struct address *local, const struct address *remote)
+{
+    const struct worker *w = ctx;
+    return net_owns(w->net_worker, local, remote);
+}
+
+static void unreachable(void *ctx, const struct address *local, const struct address *remote)
+{
+    struct worker *w = ctx;
+    tcp_unreachable(w->tcp, local, remote);
+}
+
+// splitmix64 over a seed from the kernel's generator.
+uint64_t worker_random(struct worker *w)
+{
+    uint64_t z = w->random_state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+void worker_send_peer(struct worker *w, unsigned peer, struct cell *c)
+{
+    if (peer >= w->n_workers || !w->to_peer[peer] || rte_ring_enqueue(w->to_peer[peer], c) != 0) {
+        w->counters.drop_cell_no_memory++;
+        cell_free(c);
+        return;
+    }
+    w->woken_peers |= UINT64_C(1) << peer;
+}
+
+static int smallest_mtu(const struct dataplane_config *config)
+{
+    int mtu = UINT16_MAX;
+    for (unsigned i = 0; i < config->n_interfaces; i++)
+        if (config->interfaces[i].mtu < mtu)
+            mtu = config->interfaces[i].mtu;
+    return mtu;
+}
+
+static int fail(char *error, size_t error_size, unsigned index, const char *what)
+{
+    snprintf(error, error_size,
+             "worker %u: no memory for %s: raise dataplane.memory_mb or lower the pool sizes",
+             index, what);
+    return -ENOMEM;
+}
+
+int worker_init(struct worker *w, const struct dataplane_config *config,
+                struct rte_mempool *packets, char *error, size_t error_size)
+{
+    uint32_t links = config->max_links / config->n_workers + 1;
+    // Two ends for each circuit: one towards its origin, and its stub or the one away from it.
+    uint32_t ends = 2 * (config->max_circuits / config->n_workers + 1);
+    TAILQ_INIT(&w->receiving);
+    TAILQ_INIT(&w->transmitting);
+    TAILQ_INIT(&w->closing);
+    TAILQ_INIT(&w->dead);
+    TAILQ_INIT(&w->reports);
+    w->random_state = rte_rand();
+    w->now_us = tsc_us();
+    struct record_aead *aead = record_aead_create();
+    w->tls = (struct tls_worker){.aead = aead, .counters = &w->counters};
+    w->cipher = cell_cipher_create();
+    if (!aead || !w->cipher)
+        return fail(error, error_size, w->index, "the ciphers (or the CPU has no AES-NI)");
+    if (conn_table_init(&w->conns, links) != 0)
+        return fail(error, error_size, w->index, "links");
+    if (end_table_init(&w->ends, w->index, ends) != 0)
+        return fail(error, error_size, w->index, "circuits");
+    if (batch_init(&w->batch) != 0)
+        return fail(error, error_size, w->index, "the staging area");
+    struct tcp_config tcp = {
+        .env = {w, env_now_us, env_random, env_transmit, env_port_is_ours},
+        .packets = packets,
+        .counters = &w->counters,
+        .max_connections = links,
+        .mtu = (uint16_t)smallest_mtu(config),
+        .receive_window_bytes = TCP_RECEIVE_WINDOW_BYTES,
+        .send_buffer_bytes = TCP_SEND_BUFFER_BYTES,
+    };
+    w->tcp = tcp_stack_create(&tcp);
+    if (!w->tcp)
+        return fail(error, error_size, w->index, "TCP connections");
+    w->net_worker = net_worker(w->net, w->index);
+    net_worker_set_counters(w->net_worker, &w->counters);
+    net_worker_set_unreachable(w->net_worker, unreachable, w);
+    return 0;
+}
+
+void worker_release(struct worker *w)
+{
+    struct cell *c;
+    for (unsigned i = 0; i < w->n_workers; i++)
+        while (w->from_peer[i] && rte_ring_dequeue(w->from_peer[i], (void **)&c) == 0)
+            cell_free(c);
+    while (w->refused) {
+        struct message *m = w->refused;
+        w->refused = m->next;
+        channel_free(m);
+    }
+    batch_release(&w->batch);
+    if (w->tcp)
+        tcp_stack_destroy(w->tcp);
+    conn_table_release(&w->conns);
+    end_table_release(&w->ends);
+    cell_cipher_destroy(w->cipher);
+    record_aead_destroy((struct record_aead *)(uintptr_t)w->tls.aead);
+}
+
+// Commands are taken off their ring before the peers' cells are, and carried out after them: what
+// another worker sent before the control thread spoke has then arrived (a layer, for one).
+static unsigned take_messages(struct worker *w)
+{
+    struct message *commands[COMMANDS_PER_TURN];
+    struct cell *cells[PEER_CELLS_PER_TURN];
+    unsigned n_commands = channel_receive_down(w->channel, commands, COMMANDS_PER_TURN);
+    unsigned work = n_commands;
+    for (unsigned i = 0; i < w->n_workers; i++) {
+        unsigned n = 0;
+        do {
+            n = w->from_peer[i] ? rte_ring_dequeue_burst(w->from_peer[i], (void **)cells,
+                                                         PEER_CELLS_PER_TURN, NULL)
+                                : 0;
+            for (unsigned j = 0; j < n; j++)
+                command_take_peer_cell(w, cells[j]);
+            work += n;
+        } while (n_commands && n == PEER_CELLS_PER_TURN);
+    }
+    for (unsigned i = 0; i < n_commands; i++)
+        command_execute(w, commands[i]);
+    return work;
+}
+
+static unsigned take_events(struct worker *w)
+{
+    struct tcp_event event;
+    unsigned n = 0;
+    for (; tcp_next_event(w->tcp, &event); n++)
+        conn_event(w, &event);
+    return n;
+}
+
+// What joins the list meanwhile waits for the next turn.
+static unsigned receive_connections(struct worker *w)
+{
+    struct conn *last = TAILQ_LAST(&w->receiving, conn_list);
+    struct conn *c;
+    unsigned n = 0;
+    while (last && (c = TAILQ_FIRST(&w->receiving))) {
+        conn_receive(w, c);
+        n++;
+        if (c == last)
+            break;
+    }
+    batch_run(w);
+    return n;
+}
+
+static unsigned transmit_connections(struct worker *w)
+{
+    struct conn *last = TAILQ_LAST(&w->transmitting, conn_list);
+    struct conn *c;
+    unsigned n = 0;
+    while (last && (c = TAILQ_FIRST(&w->transmitting))) {
+        conn_transmit(w, c);
+        n++;
+        if (c == last)
+            break;
+    }
+    return n;
+}
+
+static void send_reports(struct worker *w)
+{
+    command_send_refusals(w);
+    end_send_reports(w); // before the connections: a circuit ends before its link
+    if (TAILQ_EMPTY(&w->reports))
+        conn_send_reports(w);
+    channel_notify_up(w->channel);
+    for (unsigned i = 0; w->woken_peers; i++, w->woken_peers >>= 1)
+        if (w->woken_peers & 1)
+            channel_wake_worker(w->workers[i].channel);
+}
+
+struct stage_clock {
+    uint64_t began;
+    uint64_t last;
+};
+
+static void stage_done(struct stage_clock *clock, uint64_t *stage_cycles)
+{
+    uint64_t now = rte_rdtsc();
+    *stage_cycles += now - clock->last;
+    clock->last = now;
+}
+
+// One turn of the loop. Returns how much there was to do.
+static unsigned turn(struct worker *w)
+{
+    struct counters *count = &w->counters;
+    struct stage_clock clock = {rte_rdtsc(), 0};
+    clock.last = clock.began;
+    w->now_us = tsc_us();
+
+    struct rte_mbuf *packets[NET_BURST];
+    unsigned n = net_receive(w->net_worker, w->now_us, packets, NET_BURST);
+    unsigned work = n + net_was_busy(w->net_worker);
+    stage_done(&clock, &count->cycles_rx);
+    tcp_input(w->tcp, packets, n);
+    work += take_messages(w);
+    tcp_advance(w->tcp);
+    net_advance(w->net_worker, w->now_us);
+    work += take_events(w);
+    stage_done(&clock, &count->cycles_tcp_in);
+    uint64_t opening = count->cycles_tls_open;
+    work += receive_connections(w);
+    stage_done(&clock, &count->cycles_cells);
+    count->cycles_cells -= count->cycles_tls_open - opening; // counted where records are opened
+    work += transmit_connections(w);
+    conn_end_slow_closings(w);
+    stage_done(&clock, &count->cycles_tls_seal);
+    net_flush(w->net_worker);
+    send_reports(w);
+    stage_done(&clock, &count->cycles_tx);
+
+    uint64_t cycles = clock.last - clock.began;
+    if (work)
+        count->cycles_busy += cycles;
+    else
+        count->cycles_idle += cycles;
+    return work;
+}
+
+static bool has_waiting_work(const struct worker *w)
+{
+    return !TAILQ_EMPTY(&w->receiving) || !TAILQ_EMPTY(&w->transmitting) ||
+           !TAILQ_EMPTY(&w->reports) || !TAILQ_EMPTY(&w->dead) || w->refused;
+}
+
+static bool rings_are_empty(const struct worker *w)
+{
+    for (unsigned i = 0; i < w->n_workers; i++)
+        if (w->from_peer[i] && !rte_ring_empty(w->from_peer[i]))
+            return false;
+    return rte_ring_empty(w->channel->down);
+}
+
+static void sleep_until_needed(struct worker *w)
+{
+    uint64_t began = rte_rdtsc();
+    uint64_t next = tcp_next_timer_us(w->tcp);
+    uint64_t now = tsc_us();
+    uint64_t timeout_us = next <= now ? 0 : next - now;
+    if (timeout_us > SLEEP_MAX_US)
+        timeout_us = SLEEP_MAX_US;
+    if (timeout_us == 0)
+        return;
+    // The flag first, then another look: whoever adds something after it sees the flag.
+    atomic_store(&w->channel->worker_sleeps, 1);
+    if (rings_are_empty(w)) {
+        w->counters.sleeps++;
+        net_sleep(w->net_worker, w->channel->down_fd, timeout_us);
+    }
+    atomic_store(&w->channel->worker_sleeps, 0);
+    w->counters.cycles_idle += rte_rdtsc() - began;
+}
+
+int worker_run(void *arg)
+{
+    struct worker *w = arg;
+    while (!w->stopping) {
+        bool busy = turn(w) > 0 || has_waiting_work(w);
+        w->idle_turns = busy ? 0 : w->idle_turns + 1;
+        if (w->adaptive_poll && w->idle_turns >= IDLE_TURNS_BEFORE_SLEEP)
+            sleep_until_needed(w);
+    }
+    return 0;
+}

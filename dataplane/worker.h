@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A worker: one thread, one core, everything that it owns. Its parts (net, tcp, tls, cell) meet
+// here; they are called only from its loop.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/channel.h"
+#include "base/counters.h"
+#include "cell/batch.h"
+#include "cell/circuit_end.h"
+#include "cell/conn.h"
+#include "dataplane/dataplane.h"
+#include "net/net.h"
+#include "tcp/tcp.h"
+#include "tls/record.h"
+
+struct cell_cipher;
+struct rte_mempool;
+struct rte_ring;
+
+struct worker {
+    unsigned index;
+    unsigned n_workers;
+    unsigned lcore;
+    bool adaptive_poll;
+    bool stopping;
+    uint32_t circuit_queue_max_cells;
+
+    struct counters counters; // written by this worker, read by anyone
+    struct channel *channel;
+    struct net *net;
+    struct net_worker *net_worker;
+    struct tcp_stack *tcp;
+    struct tls_worker tls;
+    struct cell_cipher *cipher;
+    struct rte_mempool *cells;                         // shared by all workers
+    struct rte_ring *to_peer[DATAPLANE_WORKERS_MAX];   // cells, to each other worker
+    struct rte_ring *from_peer[DATAPLANE_WORKERS_MAX]; // and from it
+    struct worker *workers; // all of them; only `channel` of another may be touched, to wake it
+
+    struct conn_table conns;
+    struct end_table ends;
+    struct cell_batch batch;
+
+    struct conn_list receiving;    // have bytes to look at
+    struct conn_list transmitting; // have something to send, and perhaps room for it
+    struct conn_list closing;      // oldest first
+    struct conn_list dead;         // CONN_CLOSED is still to be told
+    struct end_list reports;       // CIRCUIT_CLOSED is still to be told
+    struct message *refused;       // dials that could not be begun, still to be answered
+
+    uint64_t now_us; // when this turn of the loop began
+    uint64_t random_state;
+    uint64_t idle_turns;
+    uint64_t woken_peers; // set of workers that cells were sent to in this turn
+};
+
+// 0 or a negative errno, with one line in `error`. `w` holds index, n_workers, lcore, channel, net,
+// cells, rings and settings already.
+int worker_init(struct worker *w, const struct dataplane_config *config,
+                struct rte_mempool *packets, char *error, size_t error_size);
+void worker_release(struct worker *w);
+// The thread: runs until MSG_STOP. `arg` is a struct worker *.
+int worker_run(void *arg);
+
+// Random numbers that nobody's secret depends on (circuit ids, padding of relay messages).
+uint64_t worker_random(struct worker *w);
+// Hands a cell to another worker, or drops it. Takes the cell.
+void worker_send_peer(struct worker *w, unsigned peer, struct cell *c);

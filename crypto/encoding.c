@@ -82,6 +82,9 @@ int base64_decode(const char *text, size_t text_length, void *out, size_t capaci
 
     if (text_length > INT_MAX)
         return -EMSGSIZE;
+    // libsodium would skip a NUL among the characters to be ignored.
+    if (text_length > 0 && memchr(text, '\0', text_length) != NULL)
+        return -EINVAL;
     while (text_length > 0) {
         char last = text[text_length - 1];
         if (last == '=')

@@ -53,7 +53,8 @@ struct tls_in_event {
 // False for a cipher suite that we do not have.
 bool tls_in_init(struct tls_in *in, const struct tls_worker *w, const struct tls_keys *keys)
     __attribute__((warn_unused_result));
-// Ends the wait after TLS_IN_KEY_UPDATE. keys->cipher TLS_CIPHER_NONE keeps the key.
+// The next record is opened with the new key; ends the wait after TLS_IN_KEY_UPDATE.
+// keys->cipher TLS_CIPHER_NONE changes nothing, and a wait goes on.
 bool tls_in_rekey(struct tls_in *in, const struct tls_worker *w, const struct tls_keys *keys)
     __attribute__((warn_unused_result));
 void tls_in_clear(struct tls_in *in); // wipes

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Puts the control plane together, receives the workers' messages, and takes it down again.
+#include "controlplane/controlplane.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "base/log.h"
+#include "circuit/circuit.h"
+#include "connection.h"
+#include "dir/publish.h"
+#include "identity/identity.h"
+#include "link/link.h"
+#include "relay.h"
+
+enum {
+    MESSAGES_PER_TURN = 256,
+    STOP_POLL_MS = 50,
+    STOP_MAX_MS = 3000,
+};
+
+struct controlplane {
+    struct relay relay;
+    atomic_int *sleeps; // shared with the workers: they write to the eventfd only when it is set
+    uv_poll_t wakeups;
+    uv_prepare_t before_poll;
+    uv_check_t after_poll;
+    uv_timer_t stop_timer;
+    unsigned stop_waited_ms;
+    unsigned handles_open;
+    void (*stopped)(void *user);
+    void *stopped_user;
+};
+
+static time_t system_clock(void)
+{
+    return time(NULL);
+}
+
+static void dispatch(struct relay *relay, const struct message *m)
+{
+    if (!connection_handle_message(relay->connections, m) &&
+        !circuit_handle_message(relay->circuits, m))
+        log_debug("a worker's message of type %u that nobody takes", m->type);
+}
+
+// Takes up to MESSAGES_PER_TURN messages of every worker. True if there may be more.
+static bool receive(struct relay *relay)
+{
+    bool more = false;
+    for (unsigned i = 0; i < relay->n_workers; i++) {
+        struct message *messages[MESSAGES_PER_TURN];
+        unsigned n = channel_receive_up(relay->channels[i], messages, MESSAGES_PER_TURN);
+        for (unsigned j = 0; j < n; j++) {
+            dispatch(relay, messages[j]);
+            channel_free(messages[j]);
+        }
+        more |= n == MESSAGES_PER_TURN;
+    }
+    return more;
+}
+
+static void woken(uv_poll_t *handle, int status, int events)
+{
+    struct controlplane *cp = handle->data;
+    (void)status, (void)events;
+    uint64_t count;
+    ssize_t ignored = read(cp->relay.channels[0]->up_fd, &count, sizeof(count));
+    (void)ignored;
+}
+
+// Before the loop sleeps: what is there is taken. The flag is set first, so that whatever comes
+// after the last look makes the eventfd readable.
+static void before_poll(uv_prepare_t *handle)
+{
+    struct controlplane *cp = handle->data;
+    atomic_store(cp->sleeps, 1);
+    if (receive(&cp->relay)) {
+        uint64_t one = 1; // more than a turn's worth: come back at once
+        ssize_t ignored = write(cp->relay.channels[0]->up_fd, &one, sizeof(one));
+        (void)ignored;
+    }
+}
+
+static void after_poll(uv_check_t *handle)
+{
+    struct controlplane *cp = handle->data;
+    atomic_store(cp->sleeps, 0);
+}
+
+static void listen_on(struct relay *relay, const struct address *address)
+{
+    for (unsigned i = 0; i < relay->n_workers; i++) {
+        struct message *m = channel_message_down(relay->channels[i], MSG_LISTEN);
+        m->address = *address;
+        channel_send_down(relay->channels[i], m);
+    }
+}
+
+static void start_loop_handles(struct controlplane *cp, struct uv_loop_s *loop)
+{
+    cp->sleeps = cp->relay.channels[0]->control_sleeps;
+    cp->wakeups.data = cp->before_poll.data = cp->after_poll.data = cp->stop_timer.data = cp;
+    uv_poll_init(loop, &cp->wakeups, cp->relay.channels[0]->up_fd);
+    uv_prepare_init(loop, &cp->before_poll);
+    uv_check_init(loop, &cp->after_poll);
+    uv_timer_init(loop, &cp->stop_timer);
+    uv_poll_start(&cp->wakeups, UV_READABLE, woken);
+    uv_prepare_start(&cp->before_poll, before_poll);
+    uv_check_start(&cp->after_poll, after_poll);
+    cp->handles_open = 4;
+}
+
+static bool make_parts(struct relay *relay, char *error, size_t error_size)
+{
+    const struct config *config = relay->config;
+    relay->identity = identity_load(config->data_directory, config->nickname, relay_now(relay),
+                                    error, error_size);
+    if (!relay->identity)
+        return false;
+    snprintf(error, error_size, "no memory for the control plane");
+    return (relay->connections = connection_table_create(relay, link_accept)) &&
+           (relay->links = link_table_create(relay)) &&
+           (relay->circuits = circuit_table_create(relay)) &&
+           (relay->publisher = publisher_create(relay));
+}
+
+static void free_parts(struct relay *relay)
+{
+    if (relay->publisher)
+        publisher_free(relay->publisher);
+    if (relay->circuits)
+        circuit_table_free(relay->circuits);
+    if (relay->links)
+        link_table_free(relay->links);
+    connection_table_free(relay->connections);
+    if (relay->identity)
+        identity_free(relay->identity);
+}
+
+struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct config *config,
+                                        struct channel **channels, unsigned n_workers, char *error,
+                                        size_t error_size)
+{
+    struct controlplane *cp = calloc(1, sizeof(*cp));
+    if (!cp) {
+        snprintf(error, error_size, "no memory");
+        return NULL;
+    }
+    struct relay *relay = &cp->relay;
+    relay->loop = loop;
+    relay->config = config;
+    relay->channels = channels;
+    relay->n_workers = n_workers;
+    relay->wall_clock = system_clock;
+    if (!make_parts(relay, error, error_size)) {
+        free_parts(relay);
+        free(cp);
+        return NULL;
+    }
+    start_loop_handles(cp, loop);
+    for (unsigned i = 0; i < config->address_count; i++) {
+        struct address address = config->addresses[i];
+        address.port = config->or_port;
+        if (address.family == ADDRESS_IPV4)
+            listen_on(relay, &address);
+    }
+    return cp;
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct controlplane *cp = handle->data;
+    if (--cp->handles_open == 0)
+        cp->stopped(cp->stopped_user);
+}
+
+static void close_loop_handles(struct controlplane *cp)
+{
+    uv_close((uv_handle_t *)&cp->wakeups, handle_closed);
+    uv_close((uv_handle_t *)&cp->before_poll, handle_closed);
+    uv_close((uv_handle_t *)&cp->after_poll, handle_closed);
+    uv_close((uv_handle_t *)&cp->stop_timer, handle_closed);
+}
+
+static void wait_for_connections(uv_timer_t *timer)
+{
+    struct controlplane *cp = timer->data;
+    cp->stop_waited_ms += STOP_POLL_MS;
+    if (connection_table_count(cp->relay.connections) > 0 && cp->stop_waited_ms < STOP_MAX_MS)
+        return;
+    uv_timer_stop(timer);
+    publisher_free(cp->relay.publisher);
+    cp->relay.publisher = NULL;
+    close_loop_handles(cp);
+}
+
+void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *user)
+{
+    if (cp->relay.stopping)
+        return;
+    cp->relay.stopping = true;
+    cp->stopped = done;
+    cp->stopped_user = user;
+    circuit_table_close_all(cp->relay.circuits);
+    link_table_close_all(cp->relay.links);
+    uv_timer_start(&cp->stop_timer, wait_for_connections, 0, STOP_POLL_MS);
+}
+
+void controlplane_free(struct controlplane *cp)
+{
+    free_parts(&cp->relay);
+    free(cp);
+}
+
+const struct counters *controlplane_counters(const struct controlplane *cp)
+{
+    return &cp->relay.counters;
+}

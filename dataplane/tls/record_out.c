@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Seals TLS 1.3 records: from the caller's spans straight into TCP's segments.
+#include "tls/record_out.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tcp/tcp.h"
+
+// The record under way: where its bytes go.
+struct sink {
+    struct tcp_conn *conn;
+    uint8_t *at;
+    size_t room;   // at `at`
+    size_t filled; // in this segment, not committed yet
+    size_t left;   // of the record, behind this segment
+};
+
+static bool sink_next(struct sink *s)
+{
+    if (s->filled)
+        tcp_write_commit(s->conn, s->filled);
+    s->filled = 0;
+    s->room = s->left;
+    s->at = s->left ? tcp_write_span(s->conn, &s->room) : NULL;
+    if (!s->at || s->room == 0) {
+        s->room = 0;
+        return false;
+    }
+    if (s->room > s->left)
+        s->room = s->left;
+    s->left -= s->room;
+    return true;
+}
+
+static void sink_advance(struct sink *s, size_t length)
+{
+    s->at += length;
+    s->room -= length;
+    s->filled += length;
+}
+
+static bool put_plain(struct sink *s, const uint8_t *bytes, size_t length)
+{
+    while (length) {
+        if (!s->room && !sink_next(s))
+            return false;
+        size_t n = length < s->room ? length : s->room;
+        memcpy(s->at, bytes, n);
+        sink_advance(s, n);
+        bytes += n;
+        length -= n;
+    }
+    return true;
+}
+
+static bool put_sealed(struct sink *s, const struct tls_worker *w, struct record_op *op,
+                       const struct record_key *key, const uint8_t *bytes, size_t length)
+{
+    while (length) {
+        if (!s->room && !sink_next(s))
+            return false;
+        size_t n = length < s->room ? length : s->room;
+        record_aead_seal(w->aead, op, key, s->at, bytes, n);
+        sink_advance(s, n);
+        bytes += n;
+        length -= n;
+    }
+    return true;
+}
+
+static bool put_record(struct tls_out *out, const struct tls_worker *w, struct sink *s,
+                       enum tls_content_type type, const struct tls_span *spans, unsigned n,
+                       size_t length)
+{
+    struct record_op op;
+    uint8_t inner_type = (uint8_t)type, tag[RECORD_TAG_LEN];
+    size_t sealed = length + 1 + RECORD_TAG_LEN;
+    const uint8_t header[TLS_HEADER_LEN] = {TLS_CONTENT_APPLICATION_DATA, 3, 3,
+                                            (uint8_t)(sealed >> 8), (uint8_t)sealed};
+    record_aead_begin(w->aead, &op, &out->key, header);
+    bool good = put_plain(s, header, sizeof(header));
+    for (unsigned i = 0; i < n && good; i++)
+        good = put_sealed(s, w, &op, &out->key, spans[i].bytes, spans[i].length);
+    good = good && put_sealed(s, w, &op, &out->key, &inner_type, 1);
+    record_aead_seal_end(w->aead, &op, &out->key, tag);
+    return good && put_plain(s, tag, sizeof(tag));
+}
+
+int tls_out_seal(struct tls_out *out, const struct tls_worker *w, struct tcp_conn *conn,
+                 enum tls_content_type type, const struct tls_span *spans, unsigned n)
+{
+    if (out->broken || out->key.cipher == TLS_CIPHER_NONE)
+        return -EPIPE;
+    size_t length = 0;
+    for (unsigned i = 0; i < n; i++)
+        length += spans[i].length;
+    if (length > TLS_PLAINTEXT_MAX)
+        return -EMSGSIZE;
+    struct sink s = {.conn = conn, .left = length + TLS_RECORD_OVERHEAD};
+    if (!tcp_write_reserve(conn, s.left))
+        return -ENOBUFS;
+    bool good = put_record(out, w, &s, type, spans, n, length);
+    if (s.filled)
+        tcp_write_commit(conn, s.filled);
+    if (!good) { // TCP did not keep its word
+        out->broken = true;
+        return -EPIPE;
+    }
+    w->counters->tls_records_out++;
+    return 0;
+}
+
+int tls_out_alert(struct tls_out *out, const struct tls_worker *w, struct tcp_conn *conn,
+                  uint8_t alert)
+{
+    bool warning = alert == TLS_ALERT_CLOSE_NOTIFY || alert == TLS_ALERT_USER_CANCELED;
+    uint8_t bytes[2] = {warning ? TLS_ALERT_WARNING : TLS_ALERT_FATAL, alert};
+    struct tls_span span = {bytes, sizeof(bytes)};
+    int error = tls_out_seal(out, w, conn, TLS_CONTENT_ALERT, &span, 1);
+    if (!error)
+        w->counters->tls_alerts_out++;
+    return error;
+}

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Installs what is needed, builds, and runs the tests. Safe to run twice.
+set -u
+cd "$(dirname "$0")" || exit 2
+. tests/setup.sh
+
+usage() {
+    cat <<END
+usage: sudo ./test.sh [NAME…]   all tests, or those named
+       ./test.sh --fast [NAME…] only those that need no root and no network
+       ./test.sh --list         the names
+The last line is "N passed, N failed"; the status is 1 if any failed.
+END
+}
+
+mode=all
+names=()
+for argument in "$@"; do
+    case $argument in
+        --fast) mode=fast ;;
+        --list) mode=list ;;
+        -h | --help) usage; exit 0 ;;
+        -*) usage >&2; exit 2 ;;
+        *) names+=("$argument") ;;
+    esac
+done
+
+# Which packages, and whether they may be installed: --fast works without root when they are there.
+install=install
+[ "$(id -u)" = 0 ] || [ $mode = all ] || install=check
+packages=("${build_packages[@]}" "${network_packages[@]}")
+[ $mode = all ] || packages=("${build_packages[@]}" python3-stem python3-cryptography)
+install_packages $install "${packages[@]}"
+
+configure_debug
+run=(/usr/bin/python3 tests/run.py --debug build/debug)
+known=$("${run[@]}" --list) || exit 2
+if [ $mode = list ]; then
+    echo "$known"
+    exit 0
+fi
+network=no
+[ $mode = all ] && [ ${#names[@]} = 0 ] && network=yes
+for name in "${names[@]}"; do
+    grep -qxF -e "$name" <<<"$known" || die "no test is called '$name': ./test.sh --list says which there are"
+    case $name in network-*)
+        [ $mode = all ] || die "'$name' needs root and a network, so not with --fast"
+        network=yes ;;
+    esac
+done
+
+build_debug
+if [ $network = yes ]; then
+    build_release
+    as_root env PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 \
+        "${run[@]}" --release build/release "${names[@]}"
+elif [ $mode = fast ]; then
+    "${run[@]}" --fast "${names[@]}"
+else
+    "${run[@]}" "${names[@]}"
+fi

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A whole private network: namespace, tor processes, ramson relays, and the client's control."""
+
+import os
+import shutil
+import tempfile
+
+from client import Client
+from link import Link
+from netns import Namespace
+from process import Failure
+from ramson import OR_PORT, Ramson, StandIn
+from tornet import TorNet
+
+
+class Network(TorNet):
+    """Use as a context manager: everything is taken down at its end, however that comes."""
+
+    def __init__(self, debug=None, release=None, ramsons=2, build="debug", stand_in=False,
+                 outlives=False, prefix="ramson-test", say=lambda _text: None):
+        self.binaries = {"debug": debug, "release": release}
+        self.stand_in, self.say, self.wanted = stand_in, say, (ramsons, build)
+        self.ramsons, self.control, self.failed = [], None, False
+        self.fingerprints = {}
+        directory = tempfile.mkdtemp(prefix=prefix + "-")
+        super().__init__(Namespace(prefix), directory, outlives=outlives)
+
+    def __enter__(self):
+        try:
+            self.up()
+        except BaseException:
+            self.failed = True
+            self.down()
+            raise
+        return self
+
+    def __exit__(self, kind, *_rest):
+        self.failed = self.failed or kind is not None
+        self.down()
+
+    def up(self):
+        count, build = self.wanted
+        self.say(f"namespace {self.namespace.name}: starting {len(self.authorities)} authorities, "
+                 f"{len(self.exits)} exits, a client")
+        self.start()
+        for _ in range(count):
+            self.say("starting ramson")
+            self.add_ramson(build)
+        relays = [n.name for n in self.authorities + self.exits + self.ramsons]
+        self.say("waiting until the consensus lists all of them as Running")
+        entries = self.wait_listed(relays)
+        self.say("waiting until the client has bootstrapped")
+        self.control = Client()
+        self.control.wait_bootstrapped()
+        self.control.wait_knows([e.fingerprint for e in entries])
+
+    def add_ramson(self, build="debug", start=True, **options):
+        """One more relay. It is not in the consensus yet when this returns."""
+        kind = StandIn if self.stand_in else Ramson
+        relay = kind(self, len(self.ramsons), self.binaries[build], **options)
+        self.ramsons.append(relay)
+        return relay.start() if start else relay
+
+    def link_to(self, relay):
+        """An open link from this process to a relay."""
+        return Link(relay.address, OR_PORT).handshake()
+
+    def fingerprint(self, name):
+        if name not in self.fingerprints:
+            self.fingerprints.update({n: e.fingerprint for n, e in self.consensus().items()})
+        if name not in self.fingerprints:
+            raise Failure(f"{name} is not in the consensus")
+        return self.fingerprints[name]
+
+    def circuit(self, *names):
+        """A circuit of the client through relays given by name or as objects."""
+        return self.control.circuit(
+            [self.fingerprint(n if isinstance(n, str) else n.name) for n in names])
+
+    def add_to_consensus(self, relay):
+        """Waits until the client can use a relay that was added later."""
+        entry = self.wait_listed([relay.name])[0]
+        self.control.wait_knows([entry.fingerprint])
+        return entry
+
+    def down(self):
+        if self.control:
+            self.control.close()
+            self.control = None
+        relays = [r.process for r in self.ramsons if r.process]
+        for process in reversed(self.processes() + relays):
+            if process.is_alive():
+                process.popen.terminate()
+        for process in reversed(self.processes() + relays):
+            process.stop(timeout=6)
+        self.namespace.close()
+        if not self.failed:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def tails(self, prefix="", lines=12):
+        """The ends of the logs whose names begin with `prefix`, for a failure."""
+        parts = []
+        for name in sorted(os.listdir(self.logs)):
+            if name.startswith(prefix):
+                with open(os.path.join(self.logs, name), errors="replace") as file:
+                    parts.append(f"--- {name}\n" + "".join(file.readlines()[-lines:]).rstrip())
+        return "\n".join(parts)

@@ -1,0 +1,240 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs the unit tests and the network tests that ./test.sh has built; see ./test.sh --help."""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "network"))
+
+SKIPPED = 77  # the exit status by which a meson test says that it could not run
+UNIT_ENVIRONMENT = {
+    "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+
+
+class Results:
+    """Says which test runs and for how long, and counts."""
+
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
+        self.terminal = sys.stdout.isatty()
+
+    def run(self, name, work, limit=600):
+        """`work` returns None when the test passed, what went wrong when not, or SKIPPED."""
+        start = time.monotonic()
+        print(f"{name:<36} ", end="", flush=True)
+        with Clock(name, limit, self.terminal):
+            try:
+                wrong = work()
+            except KeyboardInterrupt:
+                print("interrupted")
+                raise
+            except Exception as error:
+                wrong = f"{type(error).__name__}: {error}"
+        took = f"{time.monotonic() - start:7.1f} s"
+        if wrong is None:
+            self.passed += 1
+            print(f"ok      {took}", flush=True)
+        elif wrong == SKIPPED:
+            self.skipped.append(name)
+            print(f"SKIPPED {took}", flush=True)
+        else:
+            self.failed.append(name)
+            print(f"FAILED  {took}", flush=True)
+            print("    " + str(wrong).strip().replace("\n", "\n    "), flush=True)
+        return wrong is None
+
+    def end(self):
+        if self.skipped:
+            print(f"skipped, so not passed: {' '.join(self.skipped)}")
+        if self.failed:
+            print(f"failed: {' '.join(self.failed)}")
+        print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
+        return 1 if self.failed or self.passed == 0 else 0
+
+
+class Clock:
+    """Keeps the seconds of the running test on the terminal's line, and ends it at its limit.
+
+    A timer's signal does both, so that tests run on the main thread: what a process starts from
+    another thread would be ended with that thread (PR_SET_PDEATHSIG).
+    """
+
+    def __init__(self, name, limit, terminal):
+        self.name, self.limit, self.terminal = name, limit, terminal
+
+    def __enter__(self):
+        self.start = time.monotonic()
+        signal.signal(signal.SIGALRM, self.tick)
+        signal.setitimer(signal.ITIMER_REAL, 1, 1)
+
+    def tick(self, *_):
+        passed = time.monotonic() - self.start
+        if self.terminal:
+            sys.stdout.write(f"\r{self.name:<36} … {passed:5.0f} s")
+            sys.stdout.flush()
+        if passed > self.limit:
+            self.limit += 60  # what cleans up after the test has this long
+            raise TimeoutError(f"not done within {passed:.0f} s")
+
+    def __exit__(self, *_):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self.terminal:
+            sys.stdout.write(f"\r\033[K{self.name:<36} ")
+
+
+def unit_tests(build):
+    """What meson knows of each unit test: name, command, environment, time limit."""
+    done = subprocess.run(["meson", "introspect", "--tests", build], capture_output=True,
+                          text=True, check=True)
+    return sorted(json.loads(done.stdout), key=lambda t: t["name"])
+
+
+def run_unit(test):
+    environment = {**os.environ, **UNIT_ENVIRONMENT, **test["env"]}
+    try:
+        done = subprocess.run(test["cmd"], cwd=test["workdir"], env=environment, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, errors="replace",
+                              timeout=test["timeout"] or None)
+    except subprocess.TimeoutExpired:
+        return f"not done within {test['timeout']} s"
+    if done.returncode == SKIPPED:
+        return SKIPPED
+    if done.returncode == 0:
+        return None
+    lines = done.stdout.splitlines()
+    worth = [l for l in lines if re.search(r"\[  ERROR|\[  FAILED|runtime error|Sanitizer", l)]
+    shown = lines if len(lines) <= 40 else worth[:10] + ["…"] + lines[-30:]
+    return f"status {done.returncode}\n" + "\n".join(shown)
+
+
+class SharedNetwork:
+    """The private network that the network tests share: made when the first one needs it."""
+
+    def __init__(self, arguments):
+        self.arguments, self.network = arguments, None
+
+    def get(self):
+        if self.network is None:
+            from network import Network
+            self.network = Network(binary(self.arguments.debug), binary(self.arguments.release),
+                                   stand_in=self.arguments.stand_in).__enter__()
+        return self.network
+
+    def mend(self):
+        """Starts what a test has left dead, so that the next one has a whole network."""
+        for relay in self.network.ramsons[:2]:
+            if not relay.is_alive():
+                relay.restart()
+
+    def close(self, failed):
+        if self.network is None:
+            return
+        self.network.failed = failed
+        if failed:
+            print(f"the network's logs are in {self.network.logs}")
+        self.network.down()
+
+
+def binary(build):
+    return os.path.abspath(os.path.join(build, "ramson", "ramson")) if build else None
+
+
+def run_network(case, shared):
+    """None, or what went wrong with the ends of ramson's logs."""
+    net = shared.get()
+    shared.mend()
+    known = {relay.name: relay.report() for relay in net.ramsons}
+    try:
+        case.run(net)
+        wrong = None
+    except Exception as error:
+        wrong = f"{type(error).__name__}: {error}"
+    for relay in net.ramsons:
+        report = relay.report()
+        if report and report != known.get(relay.name):
+            wrong = f"{wrong or 'a sanitizer found something'}\n{relay.name}: {report}"
+    for relay in net.ramsons[:2]:
+        if not relay.is_alive():
+            wrong = (f"{wrong or 'the test ended well, but'}\n{relay.name} is gone, "
+                     f"status {relay.process.popen.returncode}")
+    if wrong:
+        wrong += "\n" + net.tails("ramson")
+    return wrong
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--debug", required=True, help="build folder with sanitizers")
+    parser.add_argument("--release", help="release build folder")
+    parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--stand-in", action="store_true",
+                        help="a tor relay in ramson's place, to try the tests themselves")
+    parser.add_argument("names", nargs="*")
+    return parser.parse_args(arguments)
+
+
+def main():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+    arguments = parse(sys.argv[1:])
+    import cases
+    everything = cases.load()
+    units = {t["name"]: t for t in unit_tests(arguments.debug)}
+    commands = {"command-" + c.name: c for c in everything if not c.needs_network}
+    networks = {} if arguments.fast else {"network-" + c.name: c for c in everything
+                                          if c.needs_network}
+    if arguments.list:
+        print("\n".join([*units, *commands, *networks]))
+        return 0
+    chosen = arguments.names or [*units, *commands, *networks]
+    results, shared = Results(), SharedNetwork(arguments)
+    try:
+        for name in units:
+            if name in chosen:
+                results.run(name, lambda: run_unit(units[name]))
+        for name in commands:
+            if name in chosen:
+                results.run(name, lambda: commands[name].run(binary(arguments.debug)), 60)
+        wanted = [n for n in networks if n in chosen]
+        if wanted:
+            up = results_of_setup(results, shared)
+            for name in wanted:
+                if up:
+                    results.run(name, lambda: run_network(networks[name], shared),
+                                networks[name].timeout)
+                else:
+                    results.failed.append(name)
+    finally:
+        shared.close(bool(results.failed))
+    return results.end()
+
+
+def results_of_setup(results, shared):
+    """Makes the network; its time is shown, but it is not a test."""
+    def work():
+        shared.get()
+    good = results.run("(the private network)", work, 180)
+    if good:
+        results.passed -= 1
+    else:
+        results.failed.remove("(the private network)")
+    return good
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -27,6 +27,7 @@ enum {
     NET_NEIGHBOUR_WAYS = 8,     // entries in a set
     NET_NEIGHBOUR_HELD = 4,     // packets that wait for one neighbour's address
     NET_HELD_MAX = 128,         // … and for all of a worker's neighbours
+    NET_FAILED_MAX = 32,        // connections without a way out, until TCP is told
     NET_RSS_KEY_MAX = 256,      // hash_key_size is a byte
     NET_TX_STUCK_US = 10000,    // a port that took nothing for so long loses its frames
     NET_ETHER_OVERHEAD = 14 + 4 // a header, and a VLAN tag or CRC some drivers leave in
@@ -41,12 +42,12 @@ struct net_address {
 struct net_port {
     uint16_t id; // ethdev's
     uint16_t mtu;
-    uint16_t n_queues;    // receive and transmit; worker i < n_queues has queue i
-    bool rss;             // the receiving queue says whose packet it is
-    bool rx_interrupts;   // the queues' descriptors are in their workers' epoll sets
-    bool rx_intr_switch;  // … and have to be enabled before each sleep
-    bool rx_checksum;     // the driver's verdicts on received checksums can be believed
-    bool tx_ip_checksum;  // the driver fills these in
+    uint16_t n_queues;   // receive and transmit; worker i < n_queues has queue i
+    bool rss;            // the receiving queue says whose packet it is
+    bool rx_interrupts;  // the queues' descriptors are in their workers' epoll sets
+    bool rx_intr_switch; // … and have to be enabled before each sleep
+    bool rx_checksum;    // the driver's verdicts on received checksums can be believed
+    bool tx_ip_checksum; // the driver fills these in
     bool tx_tcp_checksum;
     uint16_t reta_size;
     uint16_t key_length;
@@ -54,7 +55,7 @@ struct net_port {
     struct rte_ether_addr mac;
     unsigned n_addresses;
     struct net_address addresses[DATAPLANE_INTERFACE_ADDRESSES_MAX];
-    uint32_t gateway; // 0: none
+    uint32_t gateway;              // 0: none
     rte_spinlock_t interrupt_lock; // drivers share a register between queues
     bool configured;
 };
@@ -104,6 +105,10 @@ static inline bool net_rate_take(struct net_rate *r, uint64_t now_us, uint64_t i
     return true;
 }
 
+struct net_pair {
+    struct address local, remote;
+};
+
 struct net_tx_buffer {
     unsigned n;
     uint64_t stuck_since_us; // 0: not stuck
@@ -119,12 +124,14 @@ struct net_worker {
     net_unreachable_fn unreachable;
     void *unreachable_ctx;
     bool busy;
-    unsigned turn;       // which source net_receive begins with
-    uint32_t wake_mask;  // workers that were given packets since the last wake-ups
-    unsigned held;       // packets in the neighbour table
-    unsigned asking;     // neighbours in a state that needs the clock
-    uint32_t neighbour_key;
-    uint64_t next_scan_us; // of the neighbour table
+    unsigned turn;         // which source net_receive begins with
+    uint32_t wake_mask;    // workers that were given packets since the last wake-ups
+    unsigned held;         // packets in the neighbour table
+    uint64_t next_scan_us; // of the neighbour table: the earliest deadline there
+    // Connections whose packets had no way out. TCP hears of it in net_advance: it is in the middle
+    // of sending when this is found out.
+    unsigned n_failed;
+    struct net_pair failed[NET_FAILED_MAX];
     struct net_rate arp_ask, arp_answer, arp_share, echo;
     // Received by net_sleep's last look at the queues.
     unsigned n_stash;
@@ -206,8 +213,8 @@ bool ipv4_deliver(struct net_worker *w, unsigned port, struct rte_mbuf *m);
 // False without a route.
 bool ipv4_route(const struct net *net, uint32_t source, uint32_t destination, unsigned *port,
                 uint32_t *next_hop);
-// Tells TCP that a packet of ours did not get anywhere. Does not free it.
-void ipv4_unreachable(struct net_worker *w, const struct rte_mbuf *m);
+// Drops a packet of ours that has no way out; TCP is told in net_advance.
+void ipv4_failed(struct net_worker *w, struct rte_mbuf *m);
 
 // ---- icmp.c: data begins at the IP header, l3_len is set
 void icmp_input(struct net_worker *w, unsigned port, struct rte_mbuf *m);

@@ -141,8 +141,7 @@ bool net_source_for(const struct net *net, const struct address *remote, struct 
     return true;
 }
 
-bool net_owns(const struct net_worker *w, const struct address *local,
-              const struct address *remote)
+bool net_owns(const struct net_worker *w, const struct address *local, const struct address *remote)
 {
     uint32_t address = address_ipv4_host(local);
     for (unsigned i = 0; i < w->net->n_ports; i++) {
@@ -161,27 +160,26 @@ void net_transmit(struct net_worker *w, struct rte_mbuf *packet)
     uint32_t next_hop;
     if (!ipv4_route(w->net, rte_be_to_cpu_32(ip->src_addr), rte_be_to_cpu_32(ip->dst_addr), &port,
                     &next_hop)) {
-        ipv4_unreachable(w, packet);
-        net_drop(packet, &w->counters->drop_no_route);
+        ipv4_failed(w, packet);
         return;
     }
-    if (packet->pkt_len > w->net->ports[port].mtu) {
-        net_drop(packet, &w->counters->drop_tx_too_long);
+    if (packet->nb_segs != 1 || packet->pkt_len > w->net->ports[port].mtu) {
+        net_drop(packet, &w->counters->drop_tx_unfit);
         return;
     }
     neighbour_send(w, port, next_hop, packet);
 }
 
-void ipv4_unreachable(struct net_worker *w, const struct rte_mbuf *m)
+void ipv4_failed(struct net_worker *w, struct rte_mbuf *m)
 {
     const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
-    if (!w->unreachable || ip->next_proto_id != IPPROTO_TCP)
-        return;
-    const struct rte_tcp_hdr *tcp =
-        rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, (ip->version_ihl & 0xf) * 4);
-    struct address local =
-        address_ipv4(rte_be_to_cpu_32(ip->src_addr), rte_be_to_cpu_16(tcp->src_port));
-    struct address remote =
-        address_ipv4(rte_be_to_cpu_32(ip->dst_addr), rte_be_to_cpu_16(tcp->dst_port));
-    w->unreachable(w->unreachable_ctx, &local, &remote);
+    if (ip->next_proto_id == IPPROTO_TCP && w->n_failed < NET_FAILED_MAX) {
+        const struct rte_tcp_hdr *tcp =
+            rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, (ip->version_ihl & 0xf) * 4);
+        w->failed[w->n_failed++] = (struct net_pair){
+            .local = address_ipv4(rte_be_to_cpu_32(ip->src_addr), rte_be_to_cpu_16(tcp->src_port)),
+            .remote = address_ipv4(rte_be_to_cpu_32(ip->dst_addr), rte_be_to_cpu_16(tcp->dst_port)),
+        };
+    }
+    net_drop(m, &w->counters->drop_no_route);
 }

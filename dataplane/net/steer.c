@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Brings packets to the worker that owns their connection: by the port's RSS where its key and table
-// are ours, else by a keyed hash and rings between the workers.
+// Brings packets to the worker that owns their connection: by the port's RSS where its key and
+// table are ours, else by a keyed hash and rings between the workers.
 #include "net/internal.h"
 
 #include <errno.h>
@@ -34,8 +34,8 @@ unsigned steer_owner(const struct net *net, const struct net_port *p, uint32_t l
         return 0;
     if (p->rss)
         return rss_owner(net, p, local, local_port, remote, remote_port);
-    uint32_t hash = rte_jhash_3words(remote, local, (uint32_t)remote_port << 16 | local_port,
-                                     net->steer_key);
+    uint32_t hash =
+        rte_jhash_3words(remote, local, (uint32_t)remote_port << 16 | local_port, net->steer_key);
     return (unsigned)((uint64_t)hash * net->n_workers >> 32);
 }
 
@@ -106,8 +106,7 @@ void steer_wake(struct net_worker *w)
 bool steer_waiting(const struct net_worker *w)
 {
     for (unsigned i = 0; i < w->net->n_workers; i++)
-        if (i != w->index &&
-            (!rte_ring_empty(w->steered[i]) || !rte_ring_empty(w->handed[i])))
+        if (i != w->index && (!rte_ring_empty(w->steered[i]) || !rte_ring_empty(w->handed[i])))
             return true;
     return false;
 }

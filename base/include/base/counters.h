@@ -17,6 +17,7 @@
     X(rx_steered, "packets handed to the worker that owns their connection")                       \
     X(drop_eth_unknown, "frames of no protocol that we speak")                                     \
     X(drop_arp_malformed, "malformed ARP packets")                                                 \
+    X(drop_arp_ignored, "ARP packets that were not for us")                                        \
     X(drop_ip_malformed, "malformed IPv4 headers")                                                 \
     X(drop_ip_checksum, "wrong IPv4 header checksums")                                             \
     X(drop_ip_not_ours, "IPv4 packets for another address")                                        \
@@ -24,8 +25,11 @@
     X(drop_ip_protocol, "IPv4 packets of another protocol")                                        \
     X(drop_icmp_malformed, "malformed ICMP messages")                                              \
     X(icmp_echo, "ICMP echo requests answered")                                                    \
+    X(drop_icmp_ignored, "ICMP messages that we have no use for")                                  \
+    X(drop_rate, "ARP and ICMP requests that came too fast to be answered")                        \
     X(drop_no_route, "packets without a route or neighbour")                                       \
     X(drop_tx_full, "packets that the port's transmit queue refused")                              \
+    X(drop_tx_unfit, "packets of ours too long to be sent, or in pieces")                          \
     X(drop_no_packet, "times the packet pool was empty")                                           \
     X(drop_steer_full, "packets lost since another worker's ring was full")                        \
     /* tcp */                                                                                      \

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a configuration asks of this machine, checked before anything is started. Main thread only.
+#pragma once
+
+#include <stdbool.h>
+
+#include "config/config.h"
+
+// Each: true, or false and `error` says which key asks for what isn't there, and what to do.
+
+// The cpus exist and this process may run on them.
+bool host_check_cpus(const struct config *config, struct config_error *error);
+// data_directory can be read and written, or made.
+bool host_check_data_directory(const struct config *config, struct config_error *error);
+// Enough free huge pages, or enough free memory where the configuration wants none.
+bool host_check_memory(const struct config *config, struct config_error *error);
+// The devices exist as far as the kernel knows them, and this process may use them.
+bool host_check_devices(const struct config *config, struct config_error *error);
+
+// Makes data_directory (its last part only, mode 0700) and takes its lock, which C tor takes too.
+// The process holds it until it ends.
+bool host_take_data_directory(const struct config *config, struct config_error *error);
+
+// "0000:03:00.0" or "03:00.0", with or without ",arguments".
+bool host_device_is_pci(const char *device);

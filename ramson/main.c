@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command line.
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "host.h"
+#include "run.h"
+
+static const char help_text[] =
+    "ramson: an onion-routing relay on a dataplane of its own\n"
+    "\n"
+    "  ramson run   --config FILE   run in the foreground until SIGINT or SIGTERM\n"
+    "  ramson check --config FILE   say what is wrong with a configuration\n"
+    "  ramson --version\n"
+    "  ramson --help\n"
+    "\n"
+    "Mistakes are one line on standard error, FILE:LINE:COLUMN: KEY: found X, expected Y, and "
+    "exit\n"
+    "status 1. While a relay runs: SIGUSR1 prints its counters; SIGINT or SIGTERM ends it in\n"
+    "order, a second one at once.\n";
+
+static int complain(const char *found, const char *expected)
+{
+    fprintf(stderr, "ramson: found %s, expected %s (see ramson --help)\n", found, expected);
+    return EXIT_FAILURE;
+}
+
+static int answer(const char *text)
+{
+    if (fputs(text, stdout) == EOF || fflush(stdout) != 0)
+        return complain("that nothing can be written", "a standard output");
+    return EXIT_SUCCESS;
+}
+
+static int say(const struct config_error *error)
+{
+    char line[CONFIG_ERROR_TEXT_MAX];
+    fprintf(stderr, "%s\n", config_error_format(error, line));
+    return EXIT_FAILURE;
+}
+
+static int check(const struct config *config)
+{
+    struct config_error error;
+    if (!host_check_cpus(config, &error) || !host_check_data_directory(config, &error))
+        return say(&error);
+    return answer("ok\n");
+}
+
+static int run(const struct config *config)
+{
+    log_set_level(config->log.level);
+    return run_relay(config);
+}
+
+static const struct command {
+    const char *name;
+    int (*execute)(const struct config *config);
+} commands[] = {{"run", run}, {"check", check}};
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+// "--config FILE" or "--config=FILE", once and nothing else. NULL after having said what is wrong.
+static const char *config_argument(char **arguments)
+{
+    static const char option[] = "--config";
+    const char *file = NULL;
+    char found[160];
+    for (; *arguments; arguments++) {
+        const char *argument = *arguments;
+        const char *value = NULL;
+        if (strcmp(argument, option) == 0)
+            value = arguments[1] ? *++arguments : "";
+        else if (strncmp(argument, "--config=", sizeof(option)) == 0)
+            value = argument + sizeof(option);
+        if (!value || file) {
+            snprintf(found, sizeof(found), file ? "\"%.100s\" after --config FILE" : "\"%.100s\"",
+                     argument);
+            complain(found, file ? "nothing more" : "--config FILE");
+            return NULL;
+        }
+        if (!*value) {
+            complain("--config without a file", "--config FILE");
+            return NULL;
+        }
+        file = value;
+    }
+    if (!file)
+        complain("no --config", "--config FILE");
+    return file;
+}
+
+static int execute(const struct command *command, char **arguments)
+{
+    struct config *config;
+    struct config_error error;
+    const char *file = config_argument(arguments);
+    if (!file)
+        return EXIT_FAILURE;
+    if (config_load(file, &config, &error) != 0)
+        return say(&error);
+    int status = command->execute(config);
+    config_free(config);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const char expected[] = "one of run, check, --version, --help";
+    char found[160];
+    if (argc < 2)
+        return complain("no command", expected);
+    const struct command *command = find_command(argv[1]);
+    if (command)
+        return execute(command, argv + 2);
+    bool version = strcmp(argv[1], "--version") == 0;
+    bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                strcmp(argv[1], "help") == 0;
+    if ((version || help) && argc > 2) {
+        snprintf(found, sizeof(found), "\"%.100s\" after %s", argv[2], argv[1]);
+        return complain(found, "nothing more");
+    }
+    if (version)
+        return answer("ramson " RAMSON_VERSION "\n");
+    if (help)
+        return answer(help_text);
+    snprintf(found, sizeof(found), "\"%.100s\"", argv[1]);
+    return complain(found, expected);
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The table of circuits, their creation, and their closing.
+#include "circuit/circuit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "circuit/circuit_internal.h"
+#include "link/link.h"
+
+enum { DELIVER_WINDOW_START_CELLS = 1000 };
+
+// ---- table
+
+struct circuit *circuit_get(struct circuit_table *t, uint64_t id)
+{
+    uint32_t slot = (uint32_t)id - 1;
+    struct circuit *c = slot < t->n_slots ? t->slots[slot] : NULL;
+    return c && c->id == id ? c : NULL;
+}
+
+static bool grow(struct circuit_table *t)
+{
+    uint32_t grown = t->n_slots ? 2 * t->n_slots : 64;
+    struct circuit **slots = realloc(t->slots, grown * sizeof(*slots));
+    if (slots)
+        t->slots = slots;
+    uint32_t *generations = realloc(t->generations, grown * sizeof(*generations));
+    if (generations)
+        t->generations = generations;
+    uint32_t *free_slots = realloc(t->free_slots, grown * sizeof(*free_slots));
+    if (free_slots)
+        t->free_slots = free_slots;
+    if (!slots || !generations || !free_slots)
+        return false;
+    for (uint32_t i = t->n_slots; i < grown; i++) {
+        slots[i] = NULL;
+        generations[i] = 0;
+        free_slots[t->n_free++] = grown - 1 - (i - t->n_slots);
+    }
+    t->n_slots = grown;
+    return true;
+}
+
+static struct circuit *circuit_new(struct circuit_table *t)
+{
+    struct circuit *c = calloc(1, sizeof(*c));
+    if (!c || (t->n_free == 0 && !grow(t))) {
+        free(c);
+        return NULL;
+    }
+    uint32_t slot = t->free_slots[--t->n_free];
+    t->slots[slot] = c;
+    c->id = (uint64_t)++t->generations[slot] << 32 | (slot + 1);
+    c->relay = t->relay;
+    c->deliver_window_cells = DELIVER_WINDOW_START_CELLS;
+    return c;
+}
+
+void circuit_renew_id(struct circuit *c)
+{
+    uint32_t slot = (uint32_t)c->id - 1;
+    c->id = (uint64_t)++c->relay->circuits->generations[slot] << 32 | (slot + 1);
+}
+
+static void circuit_free(struct circuit *c)
+{
+    struct circuit_table *t = c->relay->circuits;
+    uint32_t slot = (uint32_t)c->id - 1;
+    if (c->origin.end.generation)
+        handle_map_remove(&t->by_end[c->origin.worker], c->origin.end);
+    if (c->next.end.generation)
+        handle_map_remove(&t->by_end[c->next.worker], c->next.end);
+    circuit_stop_extending(c);
+    t->slots[slot] = NULL;
+    t->free_slots[t->n_free++] = slot;
+    if (c->state != CIRCUIT_SKIN_QUEUED)
+        t->relay->counters.circuits_open--;
+    explicit_bzero(c, sizeof(*c));
+    free(c);
+}
+
+static void circuit_answered(struct relay *relay, uint64_t id, const struct onion_skin *skin,
+                             const struct onion_answer *answer);
+
+struct circuit_table *circuit_table_create(struct relay *relay)
+{
+    struct circuit_table *t = calloc(1, sizeof(*t));
+    if (!t)
+        return NULL;
+    t->relay = relay;
+    t->by_end = calloc(relay->n_workers, sizeof(*t->by_end));
+    t->skins = onion_queue_create(relay, circuit_answered);
+    if (t->by_end && t->skins)
+        return t;
+    if (t->skins)
+        onion_queue_free(t->skins);
+    free(t->by_end);
+    free(t);
+    return NULL;
+}
+
+void circuit_table_free(struct circuit_table *t)
+{
+    onion_queue_free(t->skins);
+    for (uint32_t i = 0; i < t->n_slots; i++)
+        if (t->slots[i])
+            circuit_free(t->slots[i]);
+    for (unsigned i = 0; i < t->relay->n_workers; i++)
+        handle_map_release(&t->by_end[i]);
+    free(t->by_end);
+    free(t->slots);
+    free(t->generations);
+    free(t->free_slots);
+    free(t);
+}
+
+size_t circuit_table_count(const struct circuit_table *t)
+{
+    return t->n_slots - t->n_free;
+}
+
+// ---- messages to the workers
+
+struct message *circuit_message(const struct circuit *c, const struct circuit_place *place,
+                                enum message_type type)
+{
+    struct message *m = channel_message_down(c->relay->channels[place->worker], type);
+    m->circuit = place->end;
+    return m;
+}
+
+void circuit_send(const struct circuit *c, struct message *m)
+{
+    channel_send_down(c->relay->channels[m->worker], m);
+}
+
+void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, const void *body,
+                       uint16_t length)
+{
+    // Once extended, the layer towards the origin is with the other end (base/message.h).
+    const struct circuit_place *holder = c->state == CIRCUIT_EXTENDED ? &c->next : &c->origin;
+    struct message *m = circuit_message(c, holder, MSG_CIRCUIT_ORIGINATE);
+    m->relay.command = command;
+    m->relay.stream_id = stream_id;
+    m->length = length;
+    if (length)
+        memcpy(m->payload, body, length);
+    circuit_send(c, m);
+}
+
+static void close_place(const struct circuit *c, struct circuit_place *place,
+                        enum destroy_reason reason)
+{
+    if (!place->end.generation)
+        return;
+    struct message *m = circuit_message(c, place, MSG_CIRCUIT_CLOSE);
+    m->close.reason = (uint8_t)reason;
+    circuit_send(c, m);
+}
+
+void circuit_close(struct circuit *c, enum destroy_reason reason)
+{
+    close_place(c, &c->origin, reason);
+    close_place(c, &c->next, DESTROY_DESTROYED);
+    c->relay->counters.circuits_destroyed_protocol += reason == DESTROY_PROTOCOL;
+    circuit_free(c);
+}
+
+void circuit_table_close_all(struct circuit_table *t)
+{
+    for (uint32_t i = 0; i < t->n_slots; i++)
+        if (t->slots[i])
+            circuit_close(t->slots[i], DESTROY_HIBERNATING);
+}
+
+// An end that a worker made and that we don't want.
+static void refuse(struct relay *relay, const struct message *m, enum destroy_reason reason)
+{
+    struct message *close = channel_message_down(relay->channels[m->worker], MSG_CIRCUIT_CLOSE);
+    close->circuit = m->circuit;
+    close->close.reason = (uint8_t)reason;
+    channel_send_down(relay->channels[m->worker], close);
+}
+
+// ---- creation
+
+static enum destroy_reason may_create(struct relay *relay, const struct message *m,
+                                      struct onion_skin *skin)
+{
+    if (relay->stopping)
+        return DESTROY_HIBERNATING;
+    if (!link_find(relay, m->worker, m->conn))
+        return DESTROY_PROTOCOL; // its handshake is not done
+    return onion_skin_parse(m->command, m->payload, skin);
+}
+
+static void create(struct circuit_table *t, const struct message *m)
+{
+    struct onion_skin skin;
+    enum destroy_reason reason = may_create(t->relay, m, &skin);
+    if (reason != DESTROY_NONE) {
+        t->relay->counters.drop_handshake_bad += reason == DESTROY_PROTOCOL;
+        refuse(t->relay, m, reason);
+        return;
+    }
+    struct circuit *c = circuit_new(t);
+    if (!c || !handle_map_put(&t->by_end[m->worker], m->circuit, c)) {
+        refuse(t->relay, m, DESTROY_RESOURCELIMIT);
+        if (c)
+            circuit_free(c);
+        return;
+    }
+    c->origin = (struct circuit_place){m->worker, m->circuit};
+    c->origin_conn = m->conn;
+    if (!onion_queue_add(t->skins, c->id, &skin))
+        circuit_close(c, DESTROY_RESOURCELIMIT);
+}
+
+static void count_handshake(struct counters *counters, const struct onion_skin *skin)
+{
+    counters->circuits_created++;
+    counters->circuits_open++;
+    counters->handshakes_fast += skin->handshake == HANDSHAKE_FAST;
+    counters->handshakes_ntor += skin->handshake == HANDSHAKE_NTOR;
+    counters->handshakes_ntor_v3 += skin->handshake == HANDSHAKE_NTOR_V3;
+}
+
+static void circuit_answered(struct relay *relay, uint64_t id, const struct onion_skin *skin,
+                             const struct onion_answer *answer)
+{
+    struct circuit *c = circuit_get(relay->circuits, id);
+    if (!c)
+        return; // closed meanwhile
+    if (answer->refused != DESTROY_NONE) {
+        relay->counters.drop_handshake_bad += answer->refused == DESTROY_PROTOCOL;
+        circuit_close(c, answer->refused);
+        return;
+    }
+    c->state = CIRCUIT_OPEN;
+    memcpy(c->nonce, answer->nonce, sizeof(c->nonce));
+    count_handshake(&relay->counters, skin);
+    struct message *m = circuit_message(c, &c->origin, MSG_CIRCUIT_ACCEPT);
+    m->secret = true;
+    m->command = answer->command;
+    m->crypto.kind = CIRCUIT_CRYPTO_TOR1;
+    memcpy(m->crypto.material, answer->keys, sizeof(answer->keys));
+    m->length = answer->body_length;
+    memcpy(m->payload, answer->body, answer->body_length);
+    circuit_send(c, m);
+}
+
+// ---- what workers tell
+
+static void created(struct circuit_table *t, const struct message *m)
+{
+    struct circuit *c = circuit_get(t, m->cookie);
+    bool expected = c && c->state == CIRCUIT_DIALLED;
+    if (!expected || !handle_map_put(&t->by_end[m->worker], m->circuit, c)) {
+        refuse(t->relay, m, DESTROY_DESTROYED);
+        return;
+    }
+    c->next = (struct circuit_place){m->worker, m->circuit};
+    circuit_extended(c, m);
+}
+
+static bool is_next_end(const struct circuit *c, const struct message *m)
+{
+    bool dial = c->state == CIRCUIT_DIALLED && m->cookie == c->id;
+    bool next = c->next.end.generation && c->next.worker == m->worker &&
+                c->next.end.index == m->circuit.index &&
+                c->next.end.generation == m->circuit.generation;
+    return dial || next;
+}
+
+// A worker has freed one end; the circuit goes with it.
+static void end_closed(struct circuit_table *t, const struct message *m)
+{
+    struct circuit *c = handle_map_get(&t->by_end[m->worker], m->circuit);
+    if (!c && m->cookie)
+        c = circuit_get(t, m->cookie);
+    if (!c)
+        return;
+    enum destroy_reason reason =
+        m->close.by_peer ? DESTROY_DESTROYED : (enum destroy_reason)m->close.reason;
+    if (is_next_end(c, m)) {
+        t->relay->counters.drop_extend_failed += c->state == CIRCUIT_DIALLED;
+        if (c->next.end.generation)
+            handle_map_remove(&t->by_end[c->next.worker], c->next.end);
+        c->next.end.generation = 0;
+    } else {
+        handle_map_remove(&t->by_end[c->origin.worker], c->origin.end);
+        c->origin.end.generation = 0;
+    }
+    circuit_close(c, reason);
+}
+
+static void relay_message(struct circuit_table *t, const struct message *m)
+{
+    struct circuit *c = handle_map_get(&t->by_end[m->worker], m->circuit);
+    bool from_origin =
+        c && c->origin.worker == m->worker && c->origin.end.index == m->circuit.index;
+    if (from_origin)
+        circuit_take_relay_message(c, m);
+}
+
+bool circuit_handle_message(struct circuit_table *t, const struct message *m)
+{
+    switch ((enum message_type)m->type) {
+    case MSG_CIRCUIT_CREATE:
+        create(t, m);
+        return true;
+    case MSG_CIRCUIT_CREATED:
+        created(t, m);
+        return true;
+    case MSG_CIRCUIT_RELAY:
+        relay_message(t, m);
+        return true;
+    case MSG_CIRCUIT_CLOSED:
+        end_closed(t, m);
+        return true;
+    default:
+        return false;
+    }
+}

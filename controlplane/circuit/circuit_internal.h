@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files of this folder share: the circuit itself and its table.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "circuit/circuit.h"
+#include "circuit/extend.h"
+#include "circuit/onion_queue.h"
+#include "circuit/onion_skin.h"
+#include "handle_map.h"
+#include "relay.h"
+
+enum circuit_state {
+    CIRCUIT_SKIN_QUEUED, // its onion skin waits for an answer
+    CIRCUIT_OPEN,        // ends here
+    CIRCUIT_LINKING,     // extending: waits for a link to the next hop
+    CIRCUIT_DIALLED,     // extending: CREATE2 was sent
+    CIRCUIT_EXTENDED,    // cells pass through
+};
+
+// Where a circuit meets a link: a worker and its handle. Generation 0: nowhere.
+struct circuit_place {
+    uint8_t worker;
+    struct handle end;
+};
+
+struct circuit {
+    uint64_t id; // {generation, slot + 1}: valid while the circuit is; also the cookie of its dial
+    struct relay *relay;
+    enum circuit_state state;
+    struct circuit_place origin;
+    struct circuit_place next;
+    struct handle origin_conn;
+    uint8_t nonce[CIRCUIT_NONCE_BYTES]; // KH
+    int deliver_window_cells;           // DATA that may still come to us (protocol 4.08)
+    struct link_request *link_request;
+    struct extend_request *extend; // while linking
+};
+
+struct circuit_table {
+    struct relay *relay;
+    struct circuit **slots;
+    uint32_t *generations;
+    uint32_t *free_slots;
+    uint32_t n_slots, n_free;
+    struct handle_map *by_end; // one per worker
+    struct onion_queue *skins;
+};
+
+// NULL if the id is no longer valid.
+struct circuit *circuit_get(struct circuit_table *t, uint64_t id);
+// Makes the answer to a dial under way stale.
+void circuit_renew_id(struct circuit *c);
+// Ends the circuit on both sides and forgets it. DESTROY with `reason` goes to the origin; the next
+// hop is never told why (protocol 2.36).
+void circuit_close(struct circuit *c, enum destroy_reason reason);
+// Begins a message about one end of the circuit.
+struct message *circuit_message(const struct circuit *c, const struct circuit_place *place,
+                                enum message_type type);
+void circuit_send(const struct circuit *c, struct message *m);
+// Sends a relay message of ours to the origin.
+void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, const void *body,
+                       uint16_t length);
+
+// A relay message that was addressed to us (relay_message.c).
+void circuit_take_relay_message(struct circuit *c, const struct message *m);
+
+// Extending (extend_circuit.c).
+void circuit_extend(struct circuit *c, const uint8_t *body, size_t length);
+void circuit_extended(struct circuit *c, const struct message *m); // CREATED2 came
+void circuit_stop_extending(struct circuit *c);

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Extending a circuit: a link to the next hop, CREATE2 on it, and the splice when it answers
+// (protocol 2.26–2.34).
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "circuit/circuit_internal.h"
+#include "connection.h"
+#include "identity/identity.h"
+#include "link/link.h"
+
+static void refuse(struct circuit *c, enum destroy_reason reason)
+{
+    c->relay->counters.drop_extend_refused++;
+    circuit_close(c, reason);
+}
+
+void circuit_stop_extending(struct circuit *c)
+{
+    if (c->link_request)
+        link_request_cancel(c->link_request);
+    c->link_request = NULL;
+    free(c->extend);
+    c->extend = NULL;
+}
+
+static void link_ready(void *user, struct link *link, enum destroy_reason reason)
+{
+    struct circuit *c = user;
+    c->link_request = NULL;
+    if (!link) {
+        c->relay->counters.drop_extend_failed++;
+        circuit_close(c, reason);
+        return;
+    }
+    struct connection *conn = link_connection(link);
+    struct message *m = channel_message_down(c->relay->channels[conn->worker], MSG_CIRCUIT_DIAL);
+    m->conn = conn->handle;
+    m->cookie = c->id;
+    m->command = CELL_CREATE2;
+    m->length = c->extend->create2_length;
+    memcpy(m->payload, c->extend->create2, m->length);
+    c->state = CIRCUIT_DIALLED;
+    circuit_stop_extending(c);
+    circuit_send(c, m);
+}
+
+// Neither ourselves nor the hop that it came from (2.30).
+static bool leads_back(const struct circuit *c, const struct link_target *target)
+{
+    const struct identity *identity = c->relay->identity;
+    if (memcmp(target->rsa_id, identity->rsa_id, sizeof(target->rsa_id)) == 0)
+        return true;
+    if (target->has_ed_id &&
+        memcmp(target->ed_id, identity->master.public_key, sizeof(target->ed_id)) == 0)
+        return true;
+    struct link *previous = link_find(c->relay, c->origin.worker, c->origin_conn);
+    return previous && link_peer_is_relay(previous) &&
+           link_peer_is(previous, target->rsa_id, target->has_ed_id ? target->ed_id : NULL);
+}
+
+void circuit_extend(struct circuit *c, const uint8_t *body, size_t length)
+{
+    if (c->state != CIRCUIT_OPEN) {
+        refuse(c, DESTROY_PROTOCOL);
+        return;
+    }
+    struct extend_request *extend = malloc(sizeof(*extend));
+    if (!extend) {
+        refuse(c, DESTROY_RESOURCELIMIT);
+        return;
+    }
+    c->extend = extend;
+    if (!extend_parse(body, length, extend)) {
+        c->relay->counters.drop_extend_malformed++;
+        circuit_close(c, DESTROY_PROTOCOL);
+        return;
+    }
+    if (!extend_filter_addresses(&extend->target, c->relay->config->testing_network) ||
+        leads_back(c, &extend->target)) {
+        refuse(c, DESTROY_PROTOCOL);
+        return;
+    }
+    c->state = CIRCUIT_LINKING;
+    uint64_t id = c->id;
+    struct circuit_table *t = c->relay->circuits;
+    struct link_request *request = link_get(c->relay, &extend->target, link_ready, c);
+    // The answer may have come already, and have closed the circuit.
+    if (request && circuit_get(t, id))
+        c->link_request = request;
+}
+
+void circuit_extended(struct circuit *c, const struct message *m)
+{
+    struct reader r = reader_of(m->payload, m->length);
+    uint16_t data_length = read_u16(&r);
+    bool fits = read_bytes(&r, data_length) && 2 + data_length <= RELAY_BODY_MAX; // 2.03
+    if (m->command != CELL_CREATED2 || !fits) {
+        circuit_close(c, DESTROY_PROTOCOL);
+        return;
+    }
+    struct message *splice = circuit_message(c, &c->origin, MSG_CIRCUIT_SPLICE);
+    splice->peer.worker = c->next.worker;
+    splice->peer.circuit = c->next.end;
+    splice->peer.relay.command = RELAY_EXTENDED2;
+    splice->length = (uint16_t)(2 + data_length);
+    memcpy(splice->payload, m->payload, splice->length);
+    circuit_send(c, splice);
+    c->state = CIRCUIT_EXTENDED;
+    c->relay->counters.circuits_extended++;
+}

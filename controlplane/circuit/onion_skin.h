@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The answer to one CREATE_FAST or CREATE2 cell (protocol 2.02–2.23). Pure: any thread.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/cell.h"
+#include "crypto/onion_keys.h"
+
+enum {
+    TOR1_KEYS_LEN = 72,
+    CIRCUIT_NONCE_BYTES = 20,
+    CREATE2_DATA_MAX = CELL_BODY_LEN - 4, // after handshake type and length
+};
+
+struct onion_skin {
+    uint8_t command;    // CELL_CREATE_FAST or CELL_CREATE2
+    uint16_t handshake; // enum onion_handshake
+    uint16_t length;
+    uint8_t data[CREATE2_DATA_MAX];
+};
+
+struct onion_answer {
+    enum destroy_reason refused; // DESTROY_NONE: accepted, and the rest is filled in
+    uint8_t command;             // CELL_CREATED_FAST or CELL_CREATED2
+    uint8_t body[CELL_BODY_LEN];
+    uint16_t body_length;
+    uint8_t keys[TOR1_KEYS_LEN];
+    uint8_t nonce[CIRCUIT_NONCE_BYTES]; // KH
+};
+
+// Reads the cell's body. DESTROY_NONE, or why the circuit is refused at once.
+enum destroy_reason onion_skin_parse(uint8_t command, const uint8_t body[CELL_BODY_LEN],
+                                     struct onion_skin *out);
+// `answer` is secret: whoever has it wipes it.
+void onion_skin_answer(const struct onion_keys *keys, const struct onion_skin *skin,
+                       struct onion_answer *answer);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Relay messages that are addressed to this relay.
+#include <string.h>
+
+#include "base/cursor.h"
+#include "circuit/circuit_internal.h"
+
+enum {
+    RESOLVED_TRANSIENT_ERROR = 0xf0,
+    RESOLVED_TTL_S = 60,
+};
+
+static void drop(struct circuit *c)
+{
+    c->relay->counters.drop_relay_message++;
+}
+
+// We end no streams: every request for one is answered, and that is all there is to it.
+static void refuse_stream(struct circuit *c, uint16_t stream_id, uint8_t end_reason)
+{
+    if (stream_id == 0)
+        drop(c);
+    else
+        circuit_originate(c, RELAY_END, stream_id, &end_reason, 1);
+}
+
+static void refuse_resolve(struct circuit *c, uint16_t stream_id)
+{
+    uint8_t body[8];
+    struct writer w = writer_of(body, sizeof(body));
+    write_u8(&w, RESOLVED_TRANSIENT_ERROR);
+    write_u8(&w, 0);
+    write_u32(&w, RESOLVED_TTL_S);
+    if (stream_id == 0)
+        drop(c);
+    else
+        circuit_originate(c, RELAY_RESOLVED, stream_id, body, (uint16_t)writer_length(&w));
+}
+
+static void take_data(struct circuit *c)
+{
+    drop(c);
+    if (--c->deliver_window_cells < 0) // we sent no SENDME: there was no stream
+        circuit_close(c, DESTROY_PROTOCOL);
+}
+
+// The circuit ends here again (protocol 2.38).
+static void truncate(struct circuit *c, const struct message *m)
+{
+    const uint8_t reason = DESTROY_REQUESTED;
+    if (m->length == 0) {
+        circuit_close(c, DESTROY_PROTOCOL);
+        return;
+    }
+    if (c->state == CIRCUIT_EXTENDED) {
+        struct message *truncate = circuit_message(c, &c->next, MSG_CIRCUIT_TRUNCATE);
+        uint8_t asked = m->payload[0];
+        truncate->close.reason = asked <= DESTROY_NOSUCHSERVICE ? asked : DESTROY_NONE;
+        truncate->relay.command = RELAY_TRUNCATED;
+        truncate->length = 1;
+        truncate->payload[0] = reason;
+        circuit_send(c, truncate);
+        handle_map_remove(&c->relay->circuits->by_end[c->next.worker], c->next.end);
+        c->next = (struct circuit_place){0};
+    } else {
+        circuit_stop_extending(c);
+        circuit_renew_id(c); // a CREATED2 still under way finds nobody, and is answered by DESTROY
+        circuit_originate(c, RELAY_TRUNCATED, 0, &reason, 1);
+    }
+    c->state = CIRCUIT_OPEN;
+}
+
+void circuit_take_relay_message(struct circuit *c, const struct message *m)
+{
+    switch (m->relay.command) {
+    case RELAY_EXTEND2:
+        if (m->command != CELL_RELAY_EARLY || m->relay.stream_id != 0)
+            drop(c); // 2.27, 2.30
+        else
+            circuit_extend(c, m->payload, m->length);
+        break;
+    case RELAY_TRUNCATE:
+        truncate(c, m);
+        break;
+    case RELAY_BEGIN:
+        refuse_stream(c, m->relay.stream_id, END_EXITPOLICY);
+        break;
+    case RELAY_BEGIN_DIR:
+        refuse_stream(c, m->relay.stream_id, END_NOTDIRECTORY);
+        break;
+    case RELAY_RESOLVE:
+        refuse_resolve(c, m->relay.stream_id);
+        break;
+    case RELAY_DATA:
+        take_data(c);
+        break;
+    case RELAY_SENDME: // for data that we never sent (4.10)
+        circuit_close(c, DESTROY_PROTOCOL);
+        break;
+    case RELAY_END:
+    case RELAY_TRUNCATED:
+        drop(c);
+        if (m->length == 0) // 13.19
+            circuit_close(c, DESTROY_PROTOCOL);
+        break;
+    default:
+        drop(c);
+        break;
+    }
+}

@@ -26,10 +26,14 @@ struct link_target {
     struct address addresses[LINK_TARGET_ADDRESSES_MAX];
 };
 
-// NULL and -errno-like reason in `error`: no memory, or TLS set-up failed.
+// Takes about 100 ms for an RSA key; the next ones are made on helper threads. NULL: no memory, or
+// TLS set-up failed.
 struct link_table *link_table_create(struct relay *relay);
+// After the connection table, or at least after its last callback. The loop must run once more for
+// timers to go. NULL is fine.
 void link_table_free(struct link_table *t);
-void link_table_close_all(struct link_table *t); // close_notify to every peer
+size_t link_table_count(const struct link_table *t); // of any state
+void link_table_close_all(struct link_table *t);     // close_notify to every peer
 // For connection_table_create.
 void link_accept(struct relay *relay, struct connection *c);
 
@@ -49,5 +53,8 @@ struct connection *link_connection(struct link *link);
 // True when the peer has proved to be a relay; false: a client, or a peer that did not
 // authenticate.
 bool link_peer_is_relay(const struct link *link);
+// A circuit end on this link began (+1) or ended (-1), so that a link without circuits may be
+// closed after a while (1.37). Until this is used, no link is closed for idleness.
+void link_note_circuit(struct relay *relay, uint8_t worker, struct handle conn, int change);
 // True when both given identities are the peer's; `ed_id` may be NULL.
 bool link_peer_is(const struct link *link, const uint8_t rsa_id[20], const uint8_t *ed_id);

@@ -93,6 +93,10 @@
     X(drop_link_handshake, "link handshakes that failed")                                          \
     X(drop_link_identity, "links closed since the peer was not who was asked for")                 \
     X(drop_link_timeout, "link handshakes that took too long")                                     \
+    X(drop_link_limit, "links refused since there were too many")                                  \
+    X(padding_sent, "padding cells sent")                                                          \
+    X(padding_negotiated, "PADDING_NEGOTIATE cells obeyed")                                        \
+    X(drop_padding_negotiate, "PADDING_NEGOTIATE cells that made no sense")                        \
     X(circuits_created, "circuits created")                                                        \
     X(circuits_extended, "circuits extended")                                                      \
     X(circuits_open, "circuits open now")                                                          \

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Relays that could not be reached of late: they are not dialled again for a minute (1.39).
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+
+enum { LINK_FAILURES_MAX = 512, LINK_FAILURE_MEMORY_MS = 60 * 1000 };
+
+// The newest failures; a new one takes the place of the oldest.
+struct link_failures {
+    struct {
+        uint8_t rsa_id[20];
+        struct address address;
+        uint64_t until_ms; // 0: free
+    } entries[LINK_FAILURES_MAX];
+    unsigned next;
+};
+
+void link_failures_add(struct link_failures *f, const uint8_t rsa_id[20],
+                       const struct address *address, uint64_t now_ms);
+bool link_failures_has(const struct link_failures *f, const uint8_t rsa_id[20],
+                       const struct address *address, uint64_t now_ms);

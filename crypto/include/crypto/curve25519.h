@@ -16,7 +16,8 @@ void curve25519_generate(struct curve25519_key *out);
 // Clamps `secret` and computes the public key.
 void curve25519_from_secret(const uint8_t secret[32], struct curve25519_key *out);
 // False when the result is all zeros (a point of small order); `out` is written all the same, so
-// that a handshake may go on and fail at its end. The time does not depend on the result.
+// that a handshake may go on and fail at its end. The time depends on `peer` alone, which its
+// sender knows; never on the secret.
 __attribute__((warn_unused_result)) bool curve25519_shared(const uint8_t secret[32],
                                                            const uint8_t peer[32], uint8_t out[32]);
 void curve25519_wipe(struct curve25519_key *key);

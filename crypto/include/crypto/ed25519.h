@@ -39,7 +39,8 @@ __attribute__((warn_unused_result)) bool ed25519_verify(const uint8_t public_key
 // `sign_bit` (0 or 1) is what a verifier needs besides the X25519 public key. 0, or -EINVAL.
 int ed25519_from_curve25519(const struct curve25519_key *key, struct ed25519_key *out,
                             uint8_t *sign_bit);
-// The verifier's half. 0, or -EINVAL when there is no such point.
+// The verifier's half. 0, or -EINVAL for u = -1. That the result is a point is left to
+// ed25519_verify().
 int ed25519_public_from_curve25519(const uint8_t curve25519_public[32], uint8_t sign_bit,
                                    uint8_t out[32]);
 

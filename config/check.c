@@ -29,9 +29,10 @@ void config_defaults(struct config *c)
 // messages and queues.
 enum {
     LINK_BYTES = 8192,
-    CIRCUIT_BYTES = 1024,
-    CELL_BYTES = 576,
-    PACKET_OVERHEAD_BYTES = 512, // mbuf, headroom, mempool header
+    CIRCUIT_BYTES = 1152, // both ends
+    CELL_BYTES = 704,
+    PACKET_DATA_BYTES_MIN = 2176, // what every driver can receive into
+    PACKET_OVERHEAD_BYTES = 320,  // mbuf, headroom, mempool header, alignment
 
     LINKS_PERCENT = 15,
     CIRCUITS_PERCENT = 15,
@@ -46,9 +47,9 @@ static unsigned share(uint64_t memory, unsigned percent, uint64_t object_bytes, 
     return n < min ? min : n > max ? max : (unsigned)n;
 }
 
-static unsigned largest_mtu(const struct config_dataplane *d)
+static unsigned packet_data_bytes(const struct config_dataplane *d)
 {
-    unsigned largest = 1500;
+    unsigned largest = PACKET_DATA_BYTES_MIN;
     for (unsigned i = 0; i < d->interface_count; i++)
         if (d->interfaces[i].mtu > largest)
             largest = d->interfaces[i].mtu;
@@ -60,7 +61,7 @@ static void derive_pools(struct config_dataplane *d)
     uint64_t memory = (uint64_t)d->memory_mb << 20;
     uint64_t reserve = (uint64_t)(16 + 16 * d->worker_count) << 20; // messages, rings, port queues
     uint64_t rest = reserve < memory / 2 ? memory - reserve : memory / 2;
-    uint64_t packet_bytes = largest_mtu(d) + PACKET_OVERHEAD_BYTES;
+    uint64_t packet_bytes = packet_data_bytes(d) + PACKET_OVERHEAD_BYTES;
     if (d->max_links == 0)
         d->max_links = share(rest, LINKS_PERCENT, LINK_BYTES, 16, 1000000);
     if (d->max_circuits == 0)

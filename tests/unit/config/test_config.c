@@ -156,10 +156,10 @@ static void test_pools_follow_memory(void **state)
     struct config *set =
         load_edited("\"memory_mb\": 2048", "\"memory_mb\": 64, \"max_cells\": 5000");
     assert_true(large->dataplane.max_links > 50000);
-    assert_true(large->dataplane.max_circuits > 500000);
+    assert_true(large->dataplane.max_circuits > 400000);
     const struct config_dataplane *d = &small->dataplane;
-    uint64_t bytes = (uint64_t)d->max_links * 8192 + (uint64_t)d->max_circuits * 1024 +
-                     (uint64_t)d->max_cells * 576 + (uint64_t)d->max_packets * 2012;
+    uint64_t bytes = (uint64_t)d->max_links * 8192 + (uint64_t)d->max_circuits * 1152 +
+                     (uint64_t)d->max_cells * 704 + (uint64_t)d->max_packets * 2496;
     assert_true(d->max_links >= 16 && d->max_circuits >= 64 && d->max_cells >= 1024);
     assert_true(bytes < 64 << 20);
     assert_int_equal(set->dataplane.max_cells, 5000);

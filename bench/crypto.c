@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `ramson-bench crypto`: runs the measurements and prints them.
+#include "crypto.h"
+
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/cell_cipher.h"
+#include "crypto/record_aead.h"
+
+enum { BENCHES = CELL_BENCHES + RECORD_BENCHES, ROUNDS = 15 };
+
+static const uint64_t sample_ns = 1000 * 1000;
+
+static void cpu_model(char *out, size_t size)
+{
+    char line[256];
+    snprintf(out, size, "unknown");
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    if (!f)
+        return;
+    while (fgets(line, sizeof(line), f)) {
+        char *value = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !value)
+            continue;
+        value += 1 + strspn(value + 1, " \t");
+        value[strcspn(value, "\n")] = '\0';
+        snprintf(out, size, "%s", value);
+        break;
+    }
+    fclose(f);
+}
+
+static void print_text(const struct measurement *list, const char *cpu, const char *implementation)
+{
+    printf("CPU: %s\n", cpu);
+    printf("ipsec-mb: %s; next to %s; medians of %d rounds\n\n", implementation,
+           OpenSSL_version(OPENSSL_VERSION_STRING)[0] ? OpenSSL_version(OPENSSL_VERSION)
+                                                      : "OpenSSL",
+           ROUNDS);
+    printf("%-4s  %-40s %10s %10s %8s %7s\n", "", "", "ramson ns", "OpenSSL ns", "GB/s", "ratio");
+    for (unsigned i = 0; i < BENCHES; i++) {
+        const struct measurement *m = &list[i];
+        printf("%-4s  %-40s %10.1f %10.1f %8.2f %6.2fx\n", m->group, m->name, m->ours_ns,
+               m->openssl_ns, (double)m->bytes / m->ours_ns, m->openssl_ns / m->ours_ns);
+    }
+}
+
+static int print_json(const struct measurement *list, const char *cpu, const char *implementation)
+{
+    json_t *results = json_array();
+    for (unsigned i = 0; i < BENCHES; i++) {
+        const struct measurement *m = &list[i];
+        json_array_append_new(results,
+                              json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f}", "what", m->group,
+                                        "name", m->name, "bytes", (int)m->bytes, "burst",
+                                        (int)m->units, "ramson_ns", m->ours_ns, "openssl_ns",
+                                        m->openssl_ns, "ratio", m->openssl_ns / m->ours_ns));
+    }
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:i, s:o}", "benchmark", "crypto", "cpu", cpu, "ipsec_mb",
+                  implementation, "openssl", OpenSSL_version(OPENSSL_VERSION), "rounds", ROUNDS,
+                  "results", results);
+    int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0;
+    printf("\n");
+    json_decref(root);
+    return failed;
+}
+
+int bench_crypto(bool json)
+{
+    static struct measurement list[BENCHES];
+    const char *error = "this CPU or its memory does not do";
+    char cpu[256];
+    int status = 1;
+    struct cell_cipher *cc = cell_cipher_create();
+    struct record_aead *ra = record_aead_create();
+    struct cell_bench *cells = cc ? cell_bench_create(cc, list, &error) : NULL;
+    struct record_bench *records =
+        cells && ra ? record_bench_create(ra, list + CELL_BENCHES, &error) : NULL;
+    if (records && measure_all(list, BENCHES, ROUNDS, sample_ns) == 0) {
+        cpu_model(cpu, sizeof(cpu));
+        status = 0;
+        if (json)
+            status = print_json(list, cpu, record_aead_implementation(ra));
+        else
+            print_text(list, cpu, record_aead_implementation(ra));
+    } else {
+        fprintf(stderr, "ramson-bench: %s\n", error);
+    }
+    if (records)
+        record_bench_destroy(records);
+    if (cells)
+        cell_bench_destroy(cells);
+    record_aead_destroy(ra);
+    cell_cipher_destroy(cc);
+    return status;
+}

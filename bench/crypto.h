@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `ramson-bench crypto`: what a cell and a record cost, next to OpenSSL on the same input.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "measure.h"
+
+struct cell_cipher;
+struct record_aead;
+struct cell_bench;
+struct record_bench;
+
+// Runs all and prints. Exit status of the program.
+int bench_crypto(bool json);
+
+// ---- crypto_cells.c
+enum { CELL_BENCHES = 4 };
+// Fills CELL_BENCHES measurements. NULL without memory, or if the two implementations disagree
+// (`*error` says which).
+struct cell_bench *cell_bench_create(struct cell_cipher *cc, struct measurement *out,
+                                     const char **error);
+void cell_bench_destroy(struct cell_bench *b);
+
+// ---- crypto_records.c
+enum { RECORD_BENCHES = 3 * 2 * 4 };
+struct record_bench *record_bench_create(const struct record_aead *ra, struct measurement *out,
+                                         const char **error);
+void record_bench_destroy(struct record_bench *b);

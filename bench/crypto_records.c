@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sealing and opening TLS records, next to EVP. Ours also the way the dataplane does it: from cells
-// into segments and back, where EVP still has it all in one piece.
+// Sealing and opening TLS records, next to EVP. Ours also as the dataplane's record layer does it,
+// from cells into segments and back, where EVP still has it all in one piece.
 #include "crypto.h"
 
 #include <openssl/evp.h>
@@ -12,8 +12,11 @@
 #include "base/cell.h"
 #include "base/message.h"
 #include "crypto/record_aead.h"
+#include "stream.h"
+#include "tls/record_in.h"
+#include "tls/record_out.h"
 
-enum { RECORD_MAX = 16384, SEGMENT = 1448, TAG = RECORD_TAG_LEN, CIPHERS = 3, SHAPES = 4 };
+enum { CELLS = 31, CIPHERS = 3, SHAPES = 4, TAG = RECORD_TAG_LEN };
 
 static const struct {
     uint16_t suite;
@@ -26,13 +29,13 @@ static const struct {
 
 static const struct {
     size_t length;
-    bool scattered;
+    bool cells;
     const char *name;
 } shapes[SHAPES] = {
     {514, false, "514 B"},
     {4096, false, "4 KB"},
-    {RECORD_MAX, false, "16 KB"},
-    {31 * CELL_LEN, true, "31 cells in segments"},
+    {TLS_PLAINTEXT_MAX, false, "16 KB"},
+    {CELLS * CELL_LEN, true, "31 cells in segments"},
 };
 
 static const uint8_t aad[RECORD_AAD_LEN] = {23, 3, 3, 0x40, 0x11};
@@ -43,60 +46,70 @@ struct record_case {
     EVP_CIPHER_CTX *seal, *open;
     uint8_t nonce[12];
     size_t length;
-    bool scattered;
     uint8_t tag[TAG];
-    uint8_t plain[RECORD_MAX], sealed[RECORD_MAX], opened[RECORD_MAX];
+    uint8_t plain[TLS_PLAINTEXT_MAX], sealed[TLS_PLAINTEXT_MAX], opened[TLS_STAGING_LEN];
+    // The record layer's, for the shape that goes through it.
+    bool cells;
+    struct tls_in in;
+    struct tls_out out;
+    struct tcp_conn stream;
 };
 
 struct record_bench {
-    const struct record_aead *ra;
+    struct tls_worker worker;
+    struct counters counters;
     struct record_case cases[CIPHERS * SHAPES];
 };
 
 typedef void piece_fn(const struct record_aead *, struct record_op *, const struct record_key *,
                       uint8_t *, const uint8_t *, size_t);
 
-// Pieces end where a span of the one side or of the other ends.
-static void in_pieces(struct record_case *c, struct record_op *op, piece_fn *piece, uint8_t *dst,
-                      const uint8_t *src, size_t cell)
+// As the dataplane does it. The other end's sequence number stays 0, as OpenSSL's does here.
+static int seal_cells(struct record_case *c)
 {
-    for (size_t at = 0; at < c->length;) {
-        size_t n = c->length - at;
-        size_t in_segment = SEGMENT - (at + RECORD_AAD_LEN) % SEGMENT;
-        size_t in_cell = cell ? cell - at % cell : n;
-        n = n < in_segment ? n : in_segment;
-        n = n < in_cell ? n : in_cell;
-        piece(c->all->ra, op, &c->key, dst + at, src + at, n);
-        at += n;
-    }
+    struct tls_span spans[CELLS];
+    for (unsigned i = 0; i < CELLS; i++)
+        spans[i] = (struct tls_span){c->plain + i * CELL_LEN, CELL_LEN};
+    c->out.key.sequence = 0;
+    c->stream.written = 0;
+    return tls_out_seal(&c->out, &c->all->worker, &c->stream, TLS_CONTENT_APPLICATION_DATA, spans,
+                        CELLS);
+}
+
+static bool open_cells(struct record_case *c)
+{
+    struct tls_in_event event;
+    c->in.key.sequence = 0;
+    c->stream.readable = CELLS * CELL_LEN + TLS_RECORD_OVERHEAD;
+    return tls_in_next(&c->in, &c->all->worker, &c->stream, c->opened, &event) == TLS_IN_DATA;
 }
 
 static void seal_ours(void *ctx, unsigned times)
 {
     struct record_case *c = ctx;
-    const struct record_aead *ra = c->all->ra;
+    const struct record_aead *ra = c->all->worker.aead;
     struct record_op op;
     while (times--) {
+        if (c->cells) {
+            (void)!seal_cells(c);
+            continue;
+        }
         c->key.sequence = 0;
         record_aead_begin(ra, &op, &c->key, aad);
-        if (c->scattered)
-            in_pieces(c, &op, record_aead_seal, c->sealed, c->plain, CELL_LEN);
-        else
-            record_aead_seal(ra, &op, &c->key, c->sealed, c->plain, c->length);
+        record_aead_seal(ra, &op, &c->key, c->sealed, c->plain, c->length);
         record_aead_seal_end(ra, &op, &c->key, c->tag);
     }
 }
 
 static bool open_once(struct record_case *c)
 {
-    const struct record_aead *ra = c->all->ra;
+    const struct record_aead *ra = c->all->worker.aead;
     struct record_op op;
+    if (c->cells)
+        return open_cells(c);
     c->key.sequence = 0;
     record_aead_begin(ra, &op, &c->key, aad);
-    if (c->scattered)
-        in_pieces(c, &op, record_aead_open, c->opened, c->sealed, 0);
-    else
-        record_aead_open(ra, &op, &c->key, c->opened, c->sealed, c->length);
+    record_aead_open(ra, &op, &c->key, c->opened, c->sealed, c->length);
     return record_aead_open_end(ra, &op, &c->key, c->tag);
 }
 
@@ -138,26 +151,34 @@ static bool case_init(struct record_bench *b, struct record_case *c, unsigned ci
     uint8_t secret[32];
     c->all = b;
     c->length = shapes[shape].length;
-    c->scattered = shapes[shape].scattered;
+    c->cells = shapes[shape].cells;
     if (RAND_bytes(secret, sizeof(secret)) != 1 || RAND_bytes(c->nonce, sizeof(c->nonce)) != 1 ||
         RAND_bytes(c->plain, sizeof(c->plain)) != 1)
         return false;
     EVP_CIPHER *evp = EVP_CIPHER_fetch(NULL, ciphers[cipher].name, NULL);
     c->seal = EVP_CIPHER_CTX_new();
     c->open = EVP_CIPHER_CTX_new();
-    bool good = evp && c->seal && c->open &&
-                EVP_EncryptInit_ex(c->seal, evp, NULL, secret, c->nonce) == 1 &&
-                EVP_DecryptInit_ex(c->open, evp, NULL, secret, c->nonce) == 1 &&
-                record_key_init(b->ra, &c->key, ciphers[cipher].suite, secret, c->nonce, 0);
+    bool good =
+        evp && c->seal && c->open &&
+        EVP_EncryptInit_ex(c->seal, evp, NULL, secret, c->nonce) == 1 &&
+        EVP_DecryptInit_ex(c->open, evp, NULL, secret, c->nonce) == 1 &&
+        record_key_init(b->worker.aead, &c->key, ciphers[cipher].suite, secret, c->nonce, 0);
+    struct tls_keys keys = {.cipher = ciphers[cipher].suite};
+    memcpy(keys.key, secret, sizeof(keys.key));
+    memcpy(keys.iv, c->nonce, sizeof(keys.iv));
+    good =
+        good && tls_in_init(&c->in, &b->worker, &keys) && tls_out_init(&c->out, &b->worker, &keys);
     EVP_CIPHER_free(evp);
     return good;
 }
 
-// Leaves a good record in c->sealed, for the opening.
+// Leaves a good record in c->sealed or c->stream, for the opening.
 static bool agree(struct record_case *c)
 {
-    static uint8_t other[RECORD_MAX];
+    static uint8_t other[TLS_PLAINTEXT_MAX];
     uint8_t tag[TAG];
+    if (c->cells) // what it seals is tested elsewhere
+        return seal_cells(c) == 0 && open_cells(c) && memcmp(c->opened, c->plain, c->length) == 0;
     seal_openssl(c, 1);
     memcpy(other, c->sealed, c->length);
     memcpy(tag, c->tag, TAG);
@@ -187,7 +208,7 @@ struct record_bench *record_bench_create(const struct record_aead *ra, struct me
     if (!b)
         return NULL;
     memset(b, 0, sizeof(*b));
-    b->ra = ra;
+    b->worker = (struct tls_worker){ra, &b->counters};
     for (unsigned i = 0; i < CIPHERS * SHAPES; i++) {
         unsigned cipher = i / SHAPES, shape = i % SHAPES;
         struct record_case *c = &b->cases[i];
@@ -212,6 +233,8 @@ void record_bench_destroy(struct record_bench *b)
         EVP_CIPHER_CTX_free(b->cases[i].seal);
         EVP_CIPHER_CTX_free(b->cases[i].open);
         record_key_clear(&b->cases[i].key);
+        tls_in_clear(&b->cases[i].in);
+        tls_out_clear(&b->cases[i].out);
     }
     free(b);
 }

@@ -7,30 +7,53 @@
 
 #include "tcp/tcp.h"
 
-// The record under way: where its bytes go.
+// The record under way, and where its bytes go.
+//
+// Content is copied into the segment first and sealed there in place, once for each segment: a
+// cipher call costs about as much as copying 2 KB, and cells and segments end in different places.
+// What fills a segment by itself is sealed without being copied.
 struct sink {
+    const struct tls_worker *w;
+    struct tls_out *out;
     struct tcp_conn *conn;
+    struct record_op op;
     uint8_t *at;
-    size_t room;   // at `at`
-    size_t filled; // in this segment, not committed yet
-    size_t left;   // of the record, behind this segment
+    size_t room;     // at `at`
+    size_t unsealed; // bytes before `at` that wait to be sealed
+    size_t filled;   // in this segment, not committed yet
+    size_t left;     // of the record, behind this segment
 };
 
-static bool sink_next(struct sink *s)
+static void sink_seal(struct sink *s)
+{
+    uint8_t *from = s->at - s->unsealed;
+    record_aead_seal(s->w->aead, &s->op, &s->out->key, from, from, s->unsealed);
+    s->unsealed = 0;
+}
+
+static void sink_commit(struct sink *s)
 {
     if (s->filled)
         tcp_write_commit(s->conn, s->filled);
     s->filled = 0;
-    s->room = s->left;
-    s->at = s->left ? tcp_write_span(s->conn, &s->room) : NULL;
-    if (!s->at || s->room == 0) {
-        s->room = 0;
+    s->room = 0;
+}
+
+// Goes on to the next segment when this one is full.
+static bool sink_room(struct sink *s)
+{
+    if (s->room)
+        return true;
+    if (s->unsealed)
+        sink_seal(s);
+    sink_commit(s);
+    size_t room = s->left;
+    s->at = room ? tcp_write_span(s->conn, &room) : NULL;
+    if (!s->at)
         return false;
-    }
-    if (s->room > s->left)
-        s->room = s->left;
+    s->room = room < s->left ? room : s->left;
     s->left -= s->room;
-    return true;
+    return s->room > 0;
 }
 
 static void sink_advance(struct sink *s, size_t length)
@@ -43,7 +66,7 @@ static void sink_advance(struct sink *s, size_t length)
 static bool put_plain(struct sink *s, const uint8_t *bytes, size_t length)
 {
     while (length) {
-        if (!s->room && !sink_next(s))
+        if (!sink_room(s))
             return false;
         size_t n = length < s->room ? length : s->room;
         memcpy(s->at, bytes, n);
@@ -54,14 +77,18 @@ static bool put_plain(struct sink *s, const uint8_t *bytes, size_t length)
     return true;
 }
 
-static bool put_sealed(struct sink *s, const struct tls_worker *w, struct record_op *op,
-                       const struct record_key *key, const uint8_t *bytes, size_t length)
+static bool put_sealed(struct sink *s, const uint8_t *bytes, size_t length)
 {
     while (length) {
-        if (!s->room && !sink_next(s))
+        if (!sink_room(s))
             return false;
         size_t n = length < s->room ? length : s->room;
-        record_aead_seal(w->aead, op, key, s->at, bytes, n);
+        if (n == s->room && s->unsealed == 0) {
+            record_aead_seal(s->w->aead, &s->op, &s->out->key, s->at, bytes, n);
+        } else {
+            memcpy(s->at, bytes, n);
+            s->unsealed += n;
+        }
         sink_advance(s, n);
         bytes += n;
         length -= n;
@@ -69,22 +96,24 @@ static bool put_sealed(struct sink *s, const struct tls_worker *w, struct record
     return true;
 }
 
-static bool put_record(struct tls_out *out, const struct tls_worker *w, struct sink *s,
-                       enum tls_content_type type, const struct tls_span *spans, unsigned n,
-                       size_t length)
+static bool put_record(struct sink *s, enum tls_content_type type, const struct tls_span *spans,
+                       unsigned n, size_t length)
 {
-    struct record_op op;
     uint8_t inner_type = (uint8_t)type, tag[RECORD_TAG_LEN];
     size_t sealed = length + 1 + RECORD_TAG_LEN;
     const uint8_t header[TLS_HEADER_LEN] = {TLS_CONTENT_APPLICATION_DATA, 3, 3,
                                             (uint8_t)(sealed >> 8), (uint8_t)sealed};
-    record_aead_begin(w->aead, &op, &out->key, header);
+    record_aead_begin(s->w->aead, &s->op, &s->out->key, header);
     bool good = put_plain(s, header, sizeof(header));
     for (unsigned i = 0; i < n && good; i++)
-        good = put_sealed(s, w, &op, &out->key, spans[i].bytes, spans[i].length);
-    good = good && put_sealed(s, w, &op, &out->key, &inner_type, 1);
-    record_aead_seal_end(w->aead, &op, &out->key, tag);
-    return good && put_plain(s, tag, sizeof(tag));
+        good = put_sealed(s, spans[i].bytes, spans[i].length);
+    good = good && put_sealed(s, &inner_type, 1);
+    if (s->unsealed)
+        sink_seal(s);
+    record_aead_seal_end(s->w->aead, &s->op, &s->out->key, tag);
+    good = good && put_plain(s, tag, sizeof(tag));
+    sink_commit(s);
+    return good;
 }
 
 int tls_out_seal(struct tls_out *out, const struct tls_worker *w, struct tcp_conn *conn,
@@ -97,12 +126,10 @@ int tls_out_seal(struct tls_out *out, const struct tls_worker *w, struct tcp_con
         length += spans[i].length;
     if (length > TLS_PLAINTEXT_MAX)
         return -EMSGSIZE;
-    struct sink s = {.conn = conn, .left = length + TLS_RECORD_OVERHEAD};
+    struct sink s = {.w = w, .out = out, .conn = conn, .left = length + TLS_RECORD_OVERHEAD};
     if (!tcp_write_reserve(conn, s.left))
         return -ENOBUFS;
-    bool good = put_record(out, w, &s, type, spans, n, length);
-    if (s.filled)
-        tcp_write_commit(conn, s.filled);
+    bool good = put_record(&s, type, spans, n, length);
     if (!good) { // TCP did not keep its word
         out->broken = true;
         return -EPIPE;

@@ -6,6 +6,7 @@ set -u
 cd "$(dirname "$0")" || exit 2
 . tests/setup.sh
 
+need_root
 demo=(/usr/bin/python3 tests/network/demo.py)
 case ${1-} in
     "" | --keep) ;;

@@ -26,12 +26,24 @@ for argument in "$@"; do
     esac
 done
 
-# Which packages, and whether they may be installed: --fast works without root when they are there.
-install=install
-[ "$(id -u)" = 0 ] || [ $mode = all ] || install=check
-packages=("${build_packages[@]}" "${network_packages[@]}")
-[ $mode = all ] || packages=("${build_packages[@]}" python3-stem python3-cryptography)
-install_packages $install "${packages[@]}"
+network=no
+[ $mode = all ] && [ ${#names[@]} = 0 ] && network=yes
+for name in "${names[@]}"; do
+    case $name in network-*)
+        [ $mode = fast ] && die "'$name' needs root and a network, so not with --fast"
+        network=yes ;;
+    esac
+done
+
+# Only what needs a network needs root, when the packages are there.
+if [ $network = yes ]; then
+    need_root "or ./test.sh --fast for the tests that need neither root nor network"
+    install_packages install "${build_packages[@]}" "${network_packages[@]}"
+else
+    install=install
+    [ "$(id -u)" = 0 ] || install=check
+    install_packages $install "${build_packages[@]}" python3-stem python3-cryptography
+fi
 
 configure_debug
 run=(/usr/bin/python3 tests/run.py --debug build/debug)
@@ -40,14 +52,8 @@ if [ $mode = list ]; then
     echo "$known"
     exit 0
 fi
-network=no
-[ $mode = all ] && [ ${#names[@]} = 0 ] && network=yes
 for name in "${names[@]}"; do
     grep -qxF -e "$name" <<<"$known" || die "no test is called '$name': ./test.sh --list says which there are"
-    case $name in network-*)
-        [ $mode = all ] || die "'$name' needs root and a network, so not with --fast"
-        network=yes ;;
-    esac
 done
 
 build_debug

@@ -99,10 +99,10 @@ def unit_tests(build):
     return sorted(json.loads(done.stdout), key=lambda t: t["name"])
 
 
-def run_unit(test):
+def run_unit(test, build):
     environment = {**os.environ, **UNIT_ENVIRONMENT, **test["env"]}
     try:
-        done = subprocess.run(test["cmd"], cwd=test["workdir"], env=environment, text=True,
+        done = subprocess.run(test["cmd"], cwd=test["workdir"] or build, env=environment, text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, errors="replace",
                               timeout=test["timeout"] or None)
@@ -203,7 +203,7 @@ def main():
     try:
         for name in units:
             if name in chosen:
-                results.run(name, lambda: run_unit(units[name]))
+                results.run(name, lambda: run_unit(units[name], arguments.debug))
         for name in commands:
             if name in chosen:
                 results.run(name, lambda: commands[name].run(binary(arguments.debug)), 60)

@@ -19,6 +19,13 @@ is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+# Says early and in one line what is missing; $1 is what else could be done.
+need_root() {
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        die "needs root, and there is no sudo here: run it as root${1:+, $1}"
+    fi
+}
+
 # Runs a command as root: directly, or with sudo.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -26,7 +33,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        die "this needs root, and there is no sudo: run it as root"
+        die "'$*' needs root, and there is no sudo here"
     fi
 }
 

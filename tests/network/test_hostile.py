@@ -8,23 +8,35 @@ import link
 from cases import case
 from client import all_at_once
 from fuzz import Fuzzer
-from process import Failure
+from process import Failure, wait_until
 from ramson import OR_PORT
 from test_forwarding import SMALL, check_download
 
 CASES_PER_KIND = 200
 
 
-def fuzz(net, kinds):
-    """The kinds at once, and a download of someone else's meanwhile and afterwards."""
+def fuzz(net, kinds, *counted):
+    """The kinds at once, and a download of someone else's meanwhile and afterwards.
+
+    Counters whose names begin with one of `counted` must have noticed, and no link may stay.
+    """
     relay = net.ramsons[0]
     circuit = net.circuit(relay, "exit0", "exit1")
+    before = relay.counters()
     jobs = [lambda k=k: Fuzzer(relay.address, OR_PORT, k).run(k, CASES_PER_KIND) for k in kinds]
     all_at_once(jobs + [lambda: check_download(net, circuit, SMALL)])
     if not relay.is_alive():
         raise Failure("ramson is gone")
     check_download(net, circuit, SMALL)
     check_download(net, net.circuit(relay, "exit0", "exit1"), SMALL)
+    if net.stand_in:
+        return
+    after = relay.counters()
+    seen = sum(after[n] - before.get(n, 0) for n in after if n.startswith(counted))
+    if seen < CASES_PER_KIND // 4:
+        raise Failure(f"only {seen} of the wrong inputs were counted under {', '.join(counted)}")
+    wait_until(lambda: relay.counters().get("links_open", 0) <= before.get("links_open", 0) + 2, 30,
+               "the links of the fuzzers are closed", 1)
 
 
 @case(timeout=300)
@@ -32,7 +44,7 @@ def hostile_tls(net):
     """
     test ──bytes, TLS records, ClientHellos, 200 of each──► ramson0 ◄── client's circuit
     """
-    fuzz(net, ("before_tls", "tls_hello", "tls_records"))
+    fuzz(net, ("before_tls", "tls_hello", "tls_records"), "drop_link_tls", "drop_tls_")
 
 
 @case(timeout=300)
@@ -40,7 +52,8 @@ def hostile_handshakes(net):
     """
     test ──VERSIONS, CERTS, AUTHENTICATE, NETINFO, 200 of each──► ramson0 ◄── client's circuit
     """
-    fuzz(net, ("versions", "handshake_cells", "certs", "authenticate", "netinfo"))
+    fuzz(net, ("versions", "handshake_cells", "certs", "authenticate", "netinfo"),
+         "drop_link_handshake")
 
 
 @case(timeout=300)
@@ -49,7 +62,16 @@ def hostile_cells(net):
     test ──CREATE2, CREATE_FAST, RELAY, DESTROY …, 200 of each──► ramson0 ◄── client's circuit
     """
     fuzz(net, ("create2", "create_fast", "relay", "destroy", "padding_negotiate",
-               "other_commands", "messages"))
+               "other_commands"), "drop_cell_", "drop_create_", "drop_handshake_bad", "drop_link_")
+
+
+@case(timeout=300)
+def hostile_messages(net):
+    """
+    test ──EXTEND2, TRUNCATE, BEGIN, SENDME …, well encrypted and wrong──► ramson0 ◄── client's
+    """
+    fuzz(net, ("messages",), "drop_extend_", "drop_relay_message", "circuits_destroyed_protocol",
+         "drop_cell_")
 
 
 @case()

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What this relay speaks, as other nodes may rely on without asking further.
+//
+// An entry is added when the last part of what it promises works, not before: FlowCtrl=2 alone
+// makes clients ask for congestion control, HSDir=2 puts a relay in the ring of directories. What
+// is left out costs only the role that it stands for: authorities vote on a relay whatever its list
+// holds (only a name of more than 100 characters keeps it out), and required-relay-protocols in the
+// consensus is what a relay checks itself against.
+#include "dir/protocols.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *versions;
+} protocols[] = {
+    // Documents: nobody asks, but every relay is expected to deal with the Ed25519 and ntor forms.
+    {"Cons", "2"},
+    // The descriptor that is published has Ed25519 identities and ntor keys.
+    {"Desc", "2"},
+    // 1: authenticated SENDMEs. Not 2 (congestion control) before circuits that end here have it.
+    {"FlowCtrl", "1"},
+    // 4: circuit ids of 4 bytes; 5: link padding may be negotiated. Not 3: such links are refused.
+    {"Link", "4-5"},
+    // Ed25519 AUTHENTICATE (0003). Authorities and relays check the Ed25519 identity of a peer only
+    // if it claims this.
+    {"LinkAuth", "3"},
+    {"Microdesc", "2"}, // as Cons
+    // 2: EXTEND2; 3: link specifiers of IPv6 addresses are understood; 4: ntor-v3. Not 5 and 6
+    // (subprotocol requests, CGO) yet.
+    {"Relay", "2-4"},
+    // Missing since they are not done: Conflux, DirCache, HSDir, HSIntro, HSRend, Padding.
+};
+
+int protocols_line(char *out, size_t capacity)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+        int n = snprintf(out + used, capacity - used, "%s%s=%s", i == 0 ? "" : " ",
+                         protocols[i].name, protocols[i].versions);
+        if (n < 0 || (size_t)n >= capacity - used)
+            return -EMSGSIZE;
+        used += (size_t)n;
+    }
+    return (int)used;
+}

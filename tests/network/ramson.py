@@ -109,20 +109,17 @@ class Ramson:
         return text.splitlines()[line].strip()
 
     def counters(self):
-        """What SIGUSR1 prints, summed over the workers and the control thread."""
+        """What SIGUSR1 prints as the sum of the workers and the control thread."""
         start = self.process.output_size()
         self.process.send_signal(signal.SIGUSR1)
 
         def printed():
             text = self.process.output(start)
             time.sleep(0.1)
-            whole = text == self.process.output(start)
-            found = re.findall(r"^\s*([a-z][a-z0-9_]+)[ \t:]+(\d+)\s*$", text, re.M)
-            return found if whole and len(found) > 2 else None
-        sums = {}
-        for name, value in wait_until(printed, 10, f"{self.name} prints its counters"):
-            sums[name] = sums.get(name, 0) + int(value)
-        return sums
+            block = re.search(r"^sum\n((?:  \w+ +\d+ .*\n)+)", text, re.M)
+            return block if text == self.process.output(start) else None
+        block = wait_until(printed, 10, f"{self.name} prints its counters")[1]
+        return {name: int(value) for name, value in (line.split()[:2] for line in block.splitlines())}
 
 
 class StandIn(TorNode):

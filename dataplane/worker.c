@@ -248,8 +248,7 @@ static void stage_done(struct stage_clock *clock, uint64_t *stage_cycles)
     clock->last = now;
 }
 
-// One turn of the loop. Returns how much there was to do.
-static unsigned turn(struct worker *w)
+unsigned worker_turn(struct worker *w)
 {
     struct counters *count = &w->counters;
     struct stage_clock clock = {rte_rdtsc(), 0};
@@ -323,7 +322,7 @@ int worker_run(void *arg)
 {
     struct worker *w = arg;
     while (!w->stopping) {
-        bool busy = turn(w) > 0 || has_waiting_work(w);
+        bool busy = worker_turn(w) > 0 || has_waiting_work(w);
         w->idle_turns = busy ? 0 : w->idle_turns + 1;
         if (w->adaptive_poll && w->idle_turns >= IDLE_TURNS_BEFORE_SLEEP)
             sleep_until_needed(w);

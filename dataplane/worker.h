@@ -63,6 +63,8 @@ struct worker {
 int worker_init(struct worker *w, const struct dataplane_config *config,
                 struct rte_mempool *packets, char *error, size_t error_size);
 void worker_release(struct worker *w);
+// One turn of the loop: receive, cells, transmit. Returns how much there was to do.
+unsigned worker_turn(struct worker *w);
 // The thread: runs until MSG_STOP. `arg` is a struct worker *.
 int worker_run(void *arg);
 

@@ -34,13 +34,17 @@ static void cpu_model(char *out, size_t size)
     fclose(f);
 }
 
-static void print_text(const struct measurement *list, const char *cpu, const char *implementation)
+struct machine {
+    char cpu[256];
+    const char *cell_cipher; // implementations chosen at run time
+    const char *record_aead;
+};
+
+static void print_text(const struct measurement *list, const struct machine *machine)
 {
-    printf("CPU: %s\n", cpu);
-    printf("ipsec-mb: %s; next to %s; medians of %d rounds\n\n", implementation,
-           OpenSSL_version(OPENSSL_VERSION_STRING)[0] ? OpenSSL_version(OPENSSL_VERSION)
-                                                      : "OpenSSL",
-           ROUNDS);
+    printf("CPU: %s\n", machine->cpu);
+    printf("cells: %s; records: ipsec-mb %s; next to %s; medians of %d rounds\n\n",
+           machine->cell_cipher, machine->record_aead, OpenSSL_version(OPENSSL_VERSION), ROUNDS);
     printf("%-4s  %-40s %10s %10s %8s %7s\n", "", "", "ramson ns", "OpenSSL ns", "GB/s", "ratio");
     for (unsigned i = 0; i < BENCHES; i++) {
         const struct measurement *m = &list[i];
@@ -49,7 +53,7 @@ static void print_text(const struct measurement *list, const char *cpu, const ch
     }
 }
 
-static int print_json(const struct measurement *list, const char *cpu, const char *implementation)
+static int print_json(const struct measurement *list, const struct machine *machine)
 {
     json_t *results = json_array();
     for (unsigned i = 0; i < BENCHES; i++) {
@@ -61,9 +65,9 @@ static int print_json(const struct measurement *list, const char *cpu, const cha
                                         m->openssl_ns, "ratio", m->openssl_ns / m->ours_ns));
     }
     json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:i, s:o}", "benchmark", "crypto", "cpu", cpu, "ipsec_mb",
-                  implementation, "openssl", OpenSSL_version(OPENSSL_VERSION), "rounds", ROUNDS,
-                  "results", results);
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "benchmark", "crypto", "cpu", machine->cpu,
+                  "cell_cipher", machine->cell_cipher, "ipsec_mb", machine->record_aead, "openssl",
+                  OpenSSL_version(OPENSSL_VERSION), "rounds", ROUNDS, "results", results);
     int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0;
     printf("\n");
     json_decref(root);
@@ -74,7 +78,6 @@ int bench_crypto(bool json)
 {
     static struct measurement list[BENCHES];
     const char *error = "this CPU or its memory does not do";
-    char cpu[256];
     int status = 1;
     struct cell_cipher *cc = cell_cipher_create();
     struct record_aead *ra = record_aead_create();
@@ -82,12 +85,14 @@ int bench_crypto(bool json)
     struct record_bench *records =
         cells && ra ? record_bench_create(ra, list + CELL_BENCHES, &error) : NULL;
     if (records && measure_all(list, BENCHES, ROUNDS, sample_ns) == 0) {
-        cpu_model(cpu, sizeof(cpu));
+        struct machine machine = {.cell_cipher = cell_cipher_implementation(cc),
+                                  .record_aead = record_aead_implementation(ra)};
+        cpu_model(machine.cpu, sizeof(machine.cpu));
         status = 0;
         if (json)
-            status = print_json(list, cpu, record_aead_implementation(ra));
+            status = print_json(list, &machine);
         else
-            print_text(list, cpu, record_aead_implementation(ra));
+            print_text(list, &machine);
     } else {
         fprintf(stderr, "ramson-bench: %s\n", error);
     }

@@ -16,7 +16,7 @@ struct measurement {
     measure_fn *ours;
     measure_fn *openssl;
     void *ctx;
-    // Results, nanoseconds per unit: medians over the rounds.
+    // Results, nanoseconds of CPU time per unit: medians over the rounds.
     double ours_ns;
     double openssl_ns;
 };

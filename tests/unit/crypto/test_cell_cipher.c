@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/cell.h"
-#include "crypto/cell_cipher.h"
+#include "cell_cipher_internal.h"
 
 static uint64_t random_state = 0x9e3779b97f4a7c15;
 
@@ -104,7 +104,7 @@ static void test_interleaved_circuits(void **state)
 }
 
 // The library's counter has 32 bits; the stream's has 128. Every alignment of a body around the
-// wrap, and a burst that is full when a body has to be split.
+// wrap.
 static void test_counter_wrap(void **state)
 {
     struct cell_cipher *cc = *state;
@@ -118,7 +118,6 @@ static void test_counter_wrap(void **state)
             ctr_stream_init(cc, &stream, key);
             stream.position_bytes = wraps[w] - back;
             EVP_CIPHER_CTX *reference = reference_at(key, stream.position_bytes);
-            // The second body's place in the burst moves over its end.
             unsigned n = 2;
             for (unsigned i = 0; i < n; i++) {
                 random_fill(slots[i].src, CELL_BODY_LEN);
@@ -132,7 +131,7 @@ static void test_counter_wrap(void **state)
         }
     }
 
-    // 63 jobs gathered, then one that is split: the burst grows past its size by one.
+    // A whole burst with the wrap near its end: it runs by itself when it is full.
     struct ctr_stream stream;
     uint8_t key[16] = {1};
     ctr_stream_init(cc, &stream, key);
@@ -143,7 +142,6 @@ static void test_counter_wrap(void **state)
         reference_body(reference, slots[i].expected, slots[i].src);
         cell_cipher_add(cc, &stream, slots[i].src, slots[i].dst);
     }
-    // Full: it has run by itself.
     for (unsigned i = 0; i < CELL_CIPHER_BURST_MAX; i++)
         assert_memory_equal(slots[i].dst, slots[i].expected, CELL_BODY_LEN);
     cell_cipher_run(cc);
@@ -192,6 +190,18 @@ static int setup(void **state)
     return *state ? 0 : -1;
 }
 
+static int setup_ipsec_mb(void **state)
+{
+    *state = cell_cipher_create_choice(CELL_CIPHER_IPSEC_MB);
+    return *state ? 0 : -1;
+}
+
+static int setup_vaes256(void **state)
+{
+    *state = cell_cipher_create_choice(CELL_CIPHER_VAES256);
+    return *state ? 0 : -1;
+}
+
 static int teardown(void **state)
 {
     cell_cipher_destroy(*state);
@@ -206,5 +216,9 @@ int main(void)
         cmocka_unit_test(test_packed_sources),
         cmocka_unit_test(test_clear_wipes),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    int failed = cmocka_run_group_tests_name("chosen", tests, setup, teardown);
+    failed += cmocka_run_group_tests_name("ipsec-mb", tests, setup_ipsec_mb, teardown);
+    if (ctr_vaes256_usable())
+        failed += cmocka_run_group_tests_name("vaes256", tests, setup_vaes256, teardown);
+    return failed;
 }

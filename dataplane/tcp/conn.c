@@ -147,9 +147,10 @@ void tcp_conn_end(struct tcp_conn *conn, enum conn_close_reason reason)
 
     if (conn->state == TCP_STATE_CLOSED)
         return;
+    if (conn->state >= TCP_STATE_ESTABLISHED)
+        stack->counters->tcp_closed++;
     conn_detach(conn);
     if (conn->announced) {
-        stack->counters->tcp_closed++;
         conn->close_reason = (uint8_t)reason;
         conn->events = 0;
         tcp_conn_event(conn, TCP_EVENT_CLOSED);
@@ -202,6 +203,7 @@ void tcp_conn_take_options(struct tcp_conn *conn, const struct tcp_header *heade
     conn->peer_mss = header->mss ? header->mss : TCP_MSS_DEFAULT;
     conn->timestamps = header->has_timestamp;
     conn->sack = header->sack_permitted;
+    conn->scaling = header->has_window_shift;
     conn->snd_shift = header->has_window_shift ? header->window_shift : 0;
     conn->rcv_shift = header->has_window_shift ? conn->stack->rcv_shift : 0;
     if (header->has_timestamp) {

@@ -48,7 +48,6 @@ struct tcp_conn *tcp_connect(struct tcp_stack *stack, const struct address *loca
         return NULL;
     conn->user = user;
     conn->announced = true;
-    conn->rcv_shift = stack->rcv_shift;
     tcp_conn_set_iss(conn, conn->iss);
     conn->state = TCP_STATE_SYN_SENT;
     tcp_send_syn(conn);
@@ -78,8 +77,9 @@ static void connect_answered(struct tcp_conn *conn, const struct tcp_header *hea
     tcp_conn_take_options(conn, header);
     conn->snd_una = header->ack;
     conn->snd_wl2 = header->ack;
-    if (first_try) // Karn
-        tcp_recovery_rtt(conn, (uint32_t)(conn->stack->now - sent_at));
+    conn->rcv_edge += RTE_MIN(conn->stack->config.receive_window_bytes, UINT16_MAX); // as told
+    if (first_try)                                                                   // Karn
+        tcp_rtt_sample(conn, (uint32_t)(conn->stack->now - sent_at));
     tcp_conn_established(conn);
     tcp_ack_later(conn, true);
     struct tcp_header rest = *header;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of the TCP stack share. Nobody else includes it (but the stack's own tests).
 //
-//   segment.c    headers: parsing and writing         packet.c      packets: making, trimming, chains
-//   stack.c      the stack, its batches, its events   conn.c        table, pool, a connection's life
-//   listen.c     listeners and half-open connections  connect.c     active open, port choice
-//   input.c      the state machine (RFC 9293, 3.10.7) ack.c         what an acknowledgement says
-//   recovery.c   losses: SACK, RACK, time-outs        congestion.c  how much may be in flight
-//   output.c     which segment goes next              control.c     ACK, SYN, FIN and RST
-//   stream_in.c  reassembly and reading               stream_out.c  the send queue and writing
-//   timer.c      the timing wheel                     timeout.c     what happens when one is due
-//   time_wait.c  what is left of closed connections
+//   segment.c    headers: parsing and writing         packet.c      packets: making, trimming,
+//   chains stack.c      the stack, its batches, its events   conn.c        table, pool, a
+//   connection's life listen.c     listeners and half-open connections  connect.c     active open,
+//   port choice input.c      the state machine (RFC 9293, 3.10.7) ack.c         what an
+//   acknowledgement says recovery.c   losses: SACK, RACK, time-outs        congestion.c  how much
+//   may be in flight rtt.c        round trips and the time-out output.c     which segment goes next
+//   control.c     ACK, SYN, FIN and RST stream_in.c  reassembly and reading stream_out.c  the send
+//   queue and writing timer.c      the timing wheel                     timeout.c     what happens
+//   when one is due time_wait.c  what is left of closed connections
 #pragma once
 
 #include <sys/queue.h>
@@ -24,15 +24,17 @@ enum {
     TCP_HEADER_LEN = 20,
     TCP_TIMESTAMP_LEN = 12, // with its padding
     TCP_MSS_DEFAULT = 536,  // of a peer that names none
-    TCP_MSS_MIN = 216,      // a peer's smaller MSS is raised to this: against floods of tiny segments
+    TCP_MSS_MIN = 216, // a peer's smaller MSS is raised to this: against floods of tiny segments
     TCP_INITIAL_SEGMENTS = 10,
     TCP_LISTENERS_MAX = 16,
     TCP_SACKS_MAX = 4,
-    TCP_SACKS_RECENT = 3, // as many blocks as fit beside a timestamp
-    TCP_RUNS_MAX = 64,    // gaps + 1 that a connection's reassembly keeps track of
-    TCP_COPY_MAX = 512,   // received segments up to this size are copied behind their predecessor
+    TCP_SACKS_RECENT = 3,         // as many blocks as fit beside a timestamp
+    TCP_SEND_SEGMENTS_MAX = 4096, // in a send queue: what an ACK may make us look through
+    TCP_RUNS_MAX = 64,            // gaps + 1 that a connection's reassembly keeps track of
+    TCP_COPY_MAX = 512, // received segments up to this size are copied behind their predecessor
     TCP_HALF_OPEN_MAX = 4096,
     TCP_DUP_THRESHOLD = 3,
+    TCP_REORDER_STEPS_MAX = 16,
     TCP_RETRIES_MAX = 12,
     TCP_SYN_RETRIES_MAX = 5,
     TCP_SYN_ACK_RETRIES_MAX = 4,
@@ -50,7 +52,7 @@ enum {
 #define TCP_DELAYED_ACK_US (40 * TCP_MS)
 #define TCP_NO_MEMORY_RETRY_US (10 * TCP_MS)
 #define TCP_CHALLENGE_INTERVAL_MS 100
-#define TCP_LINGER_US (120 * TCP_SECOND)    // from tcp_close until the peer has acknowledged our FIN
+#define TCP_LINGER_US (120 * TCP_SECOND) // from tcp_close until the peer has acknowledged our FIN
 #define TCP_FIN_WAIT_2_US (20 * TCP_SECOND) // … until the peer has sent its own
 #define TCP_TIME_WAIT_US (10 * TCP_SECOND)
 #define TCP_PAWS_IDLE_S (24u * 24 * 3600) // RFC 7323, 5.5
@@ -127,7 +129,7 @@ struct tcp_outgoing {
 enum tcp_segment_flags {
     TCP_SEGMENT_FIN = 1,
     TCP_SEGMENT_SACKED = 2,
-    TCP_SEGMENT_LOST = 4, // waits to be sent again
+    TCP_SEGMENT_LOST = 4,  // waits to be sent again
     TCP_SEGMENT_AGAIN = 8, // was sent more than once
 };
 
@@ -139,8 +141,8 @@ struct tcp_segment {
     uint32_t seq;
     uint32_t sent_us; // low half of the clock
     uint16_t offset;  // of the payload in the buffer
-    uint16_t length;  // of the payload; 0 without FIN: taken but not written yet
-    uint8_t flags;
+    uint16_t length;  // of the payload
+    uint8_t flags;    // enum tcp_segment_flags
 };
 
 // In the dynamic field of the first packet of a run: received bytes that follow one another, but
@@ -164,7 +166,7 @@ struct tcp_congestion {
 struct tcp_conn {
     struct tcp_stack *stack;
     void *user;
-    LIST_ENTRY(tcp_conn) hash_link; // in the table; in the free list when there is no connection
+    LIST_ENTRY(tcp_conn) hash_link;   // in the table; in the free list when there is no connection
     TAILQ_ENTRY(tcp_conn) event_link; // waits for tcp_next_event, or is half-open
     TAILQ_ENTRY(tcp_conn) ack_link;   // owes an ACK that was put off to the end of the batch
     LIST_ENTRY(tcp_conn) timer_link;
@@ -182,6 +184,7 @@ struct tcp_conn {
     uint8_t segments_unacked; // received, full-sized, not acknowledged yet
     uint8_t runs_count;
     uint8_t duplicate_acks; // only without SACK
+    uint8_t reorder_steps;  // RACK's window, in quarters of the shortest round trip
     bool passive : 1;
     bool announced : 1; // the user knows of it
     bool closing : 1;   // the user has called tcp_close or tcp_abort
@@ -194,21 +197,22 @@ struct tcp_conn {
     bool fin_known : 1; // the peer's, at rcv_fin
     bool timestamps : 1;
     bool sack : 1;
+    bool scaling : 1;
     bool ack_now : 1;
     bool writer_waits : 1;
     bool reordering : 1;
     bool no_memory : 1;
-    bool probe_again : 1; // the tail loss probe was a retransmission
-    bool probe_out : 1;   // until probe_end is acknowledged
-    bool limited : 1;     // the congestion window held us back
-    bool peer_window_seen : 1;
+    bool probe_again : 1;     // the tail loss probe was a retransmission
+    bool probe_out : 1;       // until probe_end is acknowledged
+    bool limited : 1;         // the congestion window was used up, up to limited_end
+    bool rack : 1;            // rack_* are set
     bool duplicate_range : 1; // `duplicate` is to be told in the next ACK
 
-    uint64_t timer_at;       // when the wheel looks at it
-    uint64_t retransmit_at;  // for timer_mode
-    uint64_t ack_at;         // delayed ACK
-    uint64_t close_at;       // lingering ends
-    uint64_t unanswered_at;  // when the first of `retries` was sent
+    uint64_t timer_at;      // when the wheel looks at it
+    uint64_t retransmit_at; // for timer_mode
+    uint64_t ack_at;        // delayed ACK
+    uint64_t close_at;      // lingering ends
+    uint64_t unanswered_at; // when the first of `retries` was sent
     uint64_t last_sent_at;
 
     // send
@@ -220,12 +224,15 @@ struct tcp_conn {
     uint32_t recover;                 // snd_nxt when the loss was noticed
     uint32_t probe_end;
     uint32_t writable_seen;
-    uint16_t mss;         // most payload of a segment
-    uint16_t peer_mss;    // as it was told
-    uint16_t data_header; // length of IP and TCP header of a segment with data
+    uint32_t limited_end;
+    uint32_t send_count;   // segments in the queue
+    uint32_t reorder_mark; // snd_nxt when reorder_steps last grew
+    uint16_t mss;          // most payload of a segment
+    uint16_t peer_mss;     // as it was told
+    uint16_t data_header;  // length of IP and TCP header of a segment with data
     struct rte_mbuf *send_head, *send_tail;
     struct rte_mbuf *send_next; // first not yet sent
-    struct rte_mbuf *send_fill; // where the writer goes on
+    struct rte_mbuf *spare;     // taken for the writer, not written yet; not in the queue
     struct rte_mbuf *lost_next; // no segment before it is LOST
     struct tcp_range sacks_seen[TCP_SACKS_MAX];
 
@@ -250,7 +257,7 @@ struct tcp_conn {
     uint32_t sacks_recent[TCP_SACKS_RECENT]; // a number in each of the runs that grew last
     struct tcp_range duplicate;              // for a DSACK (RFC 2883)
 };
-_Static_assert(sizeof(struct tcp_conn) <= 640, "an idle connection must be small");
+_Static_assert(sizeof(struct tcp_conn) <= 512, "an idle connection must be small");
 
 LIST_HEAD(tcp_conn_list, tcp_conn);
 TAILQ_HEAD(tcp_conn_queue, tcp_conn);
@@ -394,11 +401,11 @@ void tcp_time_wait_destroy(struct tcp_stack *stack);
 // Ends the connection; a record answers for it.
 void tcp_time_wait_begin(struct tcp_conn *conn);
 struct tcp_time_wait *tcp_time_wait_find(struct tcp_stack *stack, uint32_t bucket,
-                                         uint32_t local_ip, uint16_t local_port,
-                                         uint32_t remote_ip, uint16_t remote_port);
+                                         uint32_t local_ip, uint16_t local_port, uint32_t remote_ip,
+                                         uint16_t remote_port);
 void tcp_time_wait_expire(struct tcp_stack *stack);
-// True: the segment is dealt with. False: it is a SYN that may begin a new connection, whose initial
-// sequence number must be `*iss`; the record is gone.
+// True: the segment is dealt with. False: it is a SYN that may begin a new connection, whose
+// initial sequence number must be `*iss`; the record is gone.
 bool tcp_time_wait_input(struct tcp_stack *stack, struct tcp_time_wait *wait,
                          const struct tcp_header *header, uint32_t *iss);
 
@@ -423,26 +430,28 @@ void tcp_input_data(struct tcp_conn *conn, const struct tcp_header *header,
 // ---- ack.c
 // False: the ACK is unacceptable, the segment must be dropped. May end the connection.
 bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_header *header);
-void tcp_ack_take_window(struct tcp_conn *conn, const struct tcp_header *header);
 
 // ---- recovery.c
 struct tcp_delivery { // what one ACK has told
     uint32_t bytes;   // newly acknowledged or SACKed
+    bool advanced;    // snd_una has moved
     bool has_rtt;
     uint32_t rtt_us;
-    bool duplicate; // a DSACK came
+    bool duplicate; // a DSACK came (RFC 2883)
 };
+// A segment that was not SACKED before has arrived.
 void tcp_recovery_delivered(struct tcp_conn *conn, const struct tcp_segment *segment,
                             struct tcp_delivery *delivery);
 void tcp_recovery_sacks(struct tcp_conn *conn, const struct tcp_header *header,
                         struct tcp_delivery *delivery);
-void tcp_recovery_rtt(struct tcp_conn *conn, uint32_t rtt_us);
-// Marks what is lost by now; returns in how many µs more may be, or 0.
-uint32_t tcp_recovery_detect(struct tcp_conn *conn);
-void tcp_recovery_duplicate_ack(struct tcp_conn *conn);
-void tcp_recovery_advance(struct tcp_conn *conn, const struct tcp_delivery *delivery);
+void tcp_recovery_duplicate_ack(struct tcp_conn *conn); // without SACK
+// What follows from an ACK: losses, the end of a recovery, the congestion window.
+// Returns in how many µs more may turn out to be lost, or 0.
+uint32_t tcp_recovery_advance(struct tcp_conn *conn, const struct tcp_delivery *delivery);
+void tcp_recovery_reorder_timeout(struct tcp_conn *conn);
 void tcp_recovery_timeout(struct tcp_conn *conn); // the RTO
 void tcp_recovery_probe(struct tcp_conn *conn);   // the tail loss probe
+void tcp_rtt_sample(struct tcp_conn *conn, uint32_t rtt_us);
 uint64_t tcp_rto_us(const struct tcp_conn *conn);
 
 // ---- congestion.c
@@ -488,9 +497,10 @@ uint8_t tcp_stream_sacks(struct tcp_conn *conn, struct tcp_range *out, uint8_t m
 // Frees the queue up to `ack`, which is acceptable.
 void tcp_queue_acked(struct tcp_conn *conn, uint32_t ack, struct tcp_delivery *delivery);
 bool tcp_queue_split(struct tcp_conn *conn, struct rte_mbuf *m, uint16_t length);
-void tcp_queue_trim(struct tcp_conn *conn); // gives back what was taken but not written
+void tcp_queue_trim(struct tcp_conn *conn); // gives the spare packets back
 bool tcp_queue_fin(struct tcp_conn *conn);  // false: no packet memory, fin_pending is set
 void tcp_queue_free(struct tcp_conn *conn);
+void tcp_queue_announce(struct tcp_conn *conn); // TCP_EVENT_WRITABLE if it is due
 
 // ---- timer.c
 void tcp_wheel_create(struct tcp_wheel *wheel, uint64_t now);
@@ -500,4 +510,5 @@ void tcp_wheel_run(struct tcp_stack *stack); // calls tcp_timeout for what is du
 uint64_t tcp_wheel_next(const struct tcp_wheel *wheel);
 
 // ---- timeout.c
+// Something in the connection's deadlines is due, or the wheel looked too early.
 void tcp_timeout(struct tcp_conn *conn);

@@ -44,11 +44,9 @@ static void half_open_enter(struct tcp_conn *conn)
     conn->stack->half_open_count++;
 }
 
-void tcp_listen_input(struct tcp_stack *stack, const struct tcp_header *header,
-                      const uint32_t *iss)
+void tcp_listen_input(struct tcp_stack *stack, const struct tcp_header *header, const uint32_t *iss)
 {
-    // The oldest has had the most time to answer. It is also the way out of a full table, so that
-    // SYNs alone can never fill it.
+    // The oldest has had the most time to answer. SYNs alone never fill more than half the table.
     if (stack->half_open_count >= stack->half_open_max) {
         stack->counters->drop_tcp_limit++;
         tcp_conn_end(TAILQ_FIRST(&stack->half_open), CONN_CLOSE_LIMIT);

@@ -7,7 +7,7 @@
 
 static int register_field(void)
 {
-    static const struct rte_mbuf_dynfield field = {
+    const struct rte_mbuf_dynfield field = {
         .name = "ramson_tcp_segment",
         .size = RTE_MAX(sizeof(struct tcp_segment), sizeof(struct tcp_run)),
         .align = 8,
@@ -130,11 +130,15 @@ uint64_t tcp_next_timer_us(const struct tcp_stack *stack)
 
 bool tcp_next_event(struct tcp_stack *stack, struct tcp_event *event)
 {
-    struct tcp_conn *conn = TAILQ_FIRST(&stack->events);
-    if (!conn)
-        return false;
-    TAILQ_REMOVE(&stack->events, conn, event_link);
-    conn->in_events = false;
+    struct tcp_conn *conn;
+
+    do { // tcp_close takes back what it finds, so that nothing may be left to tell
+        conn = TAILQ_FIRST(&stack->events);
+        if (!conn)
+            return false;
+        TAILQ_REMOVE(&stack->events, conn, event_link);
+        conn->in_events = false;
+    } while (!conn->events);
     conn->announced = true;
     *event = (struct tcp_event){
         .conn = conn,

@@ -68,16 +68,16 @@ void tcp_time_wait_begin(struct tcp_conn *conn)
                                     (uint32_t)UINT16_MAX),
         .timestamps = conn->timestamps,
     };
-    uint32_t bucket = tcp_bucket(stack, conn->local_ip, conn->local_port, conn->remote_ip,
-                                 conn->remote_port);
+    uint32_t bucket =
+        tcp_bucket(stack, conn->local_ip, conn->local_port, conn->remote_ip, conn->remote_port);
     LIST_INSERT_HEAD(&stack->wait_table[bucket], wait, hash_link);
     wait_restart(stack, wait);
     tcp_conn_end(conn, CONN_CLOSE_DONE);
 }
 
 struct tcp_time_wait *tcp_time_wait_find(struct tcp_stack *stack, uint32_t bucket,
-                                         uint32_t local_ip, uint16_t local_port,
-                                         uint32_t remote_ip, uint16_t remote_port)
+                                         uint32_t local_ip, uint16_t local_port, uint32_t remote_ip,
+                                         uint16_t remote_port)
 {
     struct tcp_time_wait *wait;
     LIST_FOREACH(wait, &stack->wait_table[bucket], hash_link)

@@ -76,6 +76,7 @@ void wire_open(struct wire *w, unsigned n_workers, unsigned n_queues)
         net_worker_set_counters(net_worker(w->net, i), &w->counters[i]);
         net_worker_set_unreachable(net_worker(w->net, i), on_unreachable, w);
     }
+    wire_turn_all(w); // tells the workers the time
 }
 
 void wire_close(struct wire *w)

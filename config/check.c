@@ -25,51 +25,95 @@ void config_defaults(struct config *c)
         c->dataplane.interfaces[i].mtu = 1500;
 }
 
-// How memory_mb is shared out: what one object takes, roughly, and its part of what is left after
-// messages and queues.
+// How memory_mb is shared out: what one object takes, with its pool's own overhead, and its part of
+// what messages and queues leave.
 enum {
     LINK_BYTES = 8192,
     CIRCUIT_BYTES = 1152, // both ends
     CELL_BYTES = 704,
     PACKET_DATA_BYTES_MIN = 2176, // what every driver can receive into
-    PACKET_OVERHEAD_BYTES = 320,  // mbuf, headroom, mempool header, alignment
+    PACKET_OVERHEAD_BYTES = 320,
+    MESSAGES_BYTES = 4096 * 2432, // of a worker's pool of messages, and of the control thread's
 
-    LINKS_PERCENT = 15,
-    CIRCUITS_PERCENT = 15,
-    CELLS_PERCENT = 30,
-    PACKETS_PERCENT = 40,
+    SMALL_PAGE_BYTES = 4096,
+    BASE_MB = 8,        // DPDK's own, rings, queues of ports, caches of pools
+    POOLS_MB_MIN = 16,  // for the pools below
+    POOLS_PERCENT = 75, // of what is left; the rest is lost between large areas, or used by drivers
 };
 
-static unsigned share(uint64_t memory, unsigned percent, uint64_t object_bytes, unsigned min,
-                      unsigned max)
+struct pool {
+    unsigned *size; // 0: not set
+    unsigned percent;
+    uint64_t object_bytes;
+    unsigned min, max;
+};
+
+enum { POOLS = 4 };
+
+// DPDK puts no object across the edge of a page, which without huge pages are small.
+static uint64_t bytes_in_pages(const struct config_dataplane *d, uint64_t bytes)
 {
-    uint64_t n = memory / 100 * percent / object_bytes;
-    return n < min ? min : n > max ? max : (unsigned)n;
+    if (d->hugepages)
+        return bytes;
+    uint64_t per_page = SMALL_PAGE_BYTES / bytes;
+    return per_page ? SMALL_PAGE_BYTES / per_page
+                    : (bytes + SMALL_PAGE_BYTES - 1) / SMALL_PAGE_BYTES * SMALL_PAGE_BYTES;
 }
 
-static unsigned packet_data_bytes(const struct config_dataplane *d)
+static uint64_t packet_bytes(const struct config_dataplane *d)
 {
     unsigned largest = PACKET_DATA_BYTES_MIN;
     for (unsigned i = 0; i < d->interface_count; i++)
         if (d->interfaces[i].mtu > largest)
             largest = d->interfaces[i].mtu;
-    return largest;
+    return largest + PACKET_OVERHEAD_BYTES;
 }
 
+static void list_pools(struct config_dataplane *d, struct pool pools[POOLS])
+{
+    uint64_t cell = bytes_in_pages(d, CELL_BYTES);
+    uint64_t packet = bytes_in_pages(d, packet_bytes(d));
+    pools[0] = (struct pool){&d->max_links, 15, LINK_BYTES, 16, 1000000};
+    pools[1] = (struct pool){&d->max_circuits, 15, CIRCUIT_BYTES, 64, 16000000};
+    pools[2] = (struct pool){&d->max_cells, 30, cell, 1024, 100000000};
+    pools[3] = (struct pool){&d->max_packets, 40, packet, 1024, 16000000};
+}
+
+// What is gone before there is any pool.
+static uint64_t base_bytes(const struct config_dataplane *d)
+{
+    uint64_t messages = bytes_in_pages(d, MESSAGES_BYTES / 4096) * 4096;
+    return ((uint64_t)BASE_MB << 20) + (d->worker_count + 1) * messages;
+}
+
+static uint64_t pools_bytes(struct pool pools[POOLS], unsigned *percent_not_set)
+{
+    uint64_t bytes = 0;
+    *percent_not_set = 0;
+    for (unsigned i = 0; i < POOLS; i++) {
+        bytes += *pools[i].size * pools[i].object_bytes;
+        if (*pools[i].size == 0)
+            *percent_not_set += pools[i].percent;
+    }
+    return bytes;
+}
+
+// Pools that are not set share what the others leave.
 static void derive_pools(struct config_dataplane *d)
 {
+    struct pool pools[POOLS];
+    unsigned percent;
+    list_pools(d, pools);
     uint64_t memory = (uint64_t)d->memory_mb << 20;
-    uint64_t reserve = (uint64_t)(16 + 16 * d->worker_count) << 20; // messages, rings, port queues
-    uint64_t rest = reserve < memory / 2 ? memory - reserve : memory / 2;
-    uint64_t packet_bytes = packet_data_bytes(d) + PACKET_OVERHEAD_BYTES;
-    if (d->max_links == 0)
-        d->max_links = share(rest, LINKS_PERCENT, LINK_BYTES, 16, 1000000);
-    if (d->max_circuits == 0)
-        d->max_circuits = share(rest, CIRCUITS_PERCENT, CIRCUIT_BYTES, 64, 16000000);
-    if (d->max_cells == 0)
-        d->max_cells = share(rest, CELLS_PERCENT, CELL_BYTES, 1024, 100000000);
-    if (d->max_packets == 0)
-        d->max_packets = share(rest, PACKETS_PERCENT, packet_bytes, 1024, 16000000);
+    uint64_t taken = base_bytes(d) + pools_bytes(pools, &percent);
+    uint64_t rest = taken < memory ? (memory - taken) / 100 * POOLS_PERCENT : 0;
+    for (unsigned i = 0; i < POOLS; i++) {
+        struct pool *p = &pools[i];
+        if (*p->size)
+            continue;
+        uint64_t n = rest / percent * p->percent / p->object_bytes;
+        *p->size = n < p->min ? p->min : n > p->max ? p->max : (unsigned)n;
+    }
 }
 
 void config_derive(struct config *c)
@@ -248,9 +292,30 @@ static bool check_bandwidth(struct check *check)
            wrong(check, found, "at least bandwidth_rate");
 }
 
+static bool check_memory(struct check *check)
+{
+    struct config_dataplane d = check->config->dataplane;
+    struct pool pools[POOLS];
+    unsigned percent;
+    char found[160], expected[64];
+    list_pools(&d, pools);
+    uint64_t base_mb = (base_bytes(&d) >> 20) + 1;
+    uint64_t pools_mb = pools_bytes(pools, &percent) >> 20;
+    if (pools_mb < POOLS_MB_MIN)
+        pools_mb = POOLS_MB_MIN;
+    if (base_mb + pools_mb <= d.memory_mb)
+        return true;
+    name_path(check, "dataplane.memory_mb");
+    snprintf(found, sizeof(found), "%u with %u worker%s and pools of %" PRIu64 " MB", d.memory_mb,
+             d.worker_count, d.worker_count == 1 ? "" : "s", pools_mb);
+    snprintf(expected, sizeof(expected), "at least %" PRIu64, base_mb + pools_mb);
+    return wrong(check, found, expected);
+}
+
 bool config_check(const struct config *config, struct config_error *error)
 {
-    static bool (*const checks[])(struct check *) = {check_bandwidth, check_authorities, check_cpus,
+    static bool (*const checks[])(struct check *) = {check_bandwidth,  check_authorities,
+                                                     check_cpus,       check_memory,
                                                      check_interfaces, check_addresses};
     struct check check = {.config = config, .error = error};
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

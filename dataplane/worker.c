@@ -236,51 +236,60 @@ static void send_reports(struct worker *w)
             channel_wake_worker(w->workers[i].channel);
 }
 
-struct stage_clock {
-    uint64_t began;
-    uint64_t last;
+// Where a turn's cycles went. They count as busy only if there was something to do.
+struct turn_clock {
+    uint64_t began, last;
+    uint64_t rx, tcp_in, cells, tls_seal, tx;
 };
 
-static void stage_done(struct stage_clock *clock, uint64_t *stage_cycles)
+static void stage_done(struct turn_clock *clock, uint64_t *stage)
 {
     uint64_t now = rte_rdtsc();
-    *stage_cycles += now - clock->last;
+    *stage = now - clock->last;
     clock->last = now;
+}
+
+static void count_cycles(struct counters *count, const struct turn_clock *clock, uint64_t opening,
+                         bool busy)
+{
+    if (!busy) {
+        count->cycles_idle += clock->last - clock->began;
+        return;
+    }
+    count->cycles_busy += clock->last - clock->began;
+    count->cycles_rx += clock->rx;
+    count->cycles_tcp_in += clock->tcp_in;
+    count->cycles_cells += clock->cells - opening; // counted where records are opened
+    count->cycles_tls_seal += clock->tls_seal;
+    count->cycles_tx += clock->tx;
 }
 
 unsigned worker_turn(struct worker *w)
 {
-    struct counters *count = &w->counters;
-    struct stage_clock clock = {rte_rdtsc(), 0};
-    clock.last = clock.began;
+    uint64_t began = rte_rdtsc();
+    struct turn_clock clock = {.began = began, .last = began};
     w->now_us = tsc_us();
 
     struct rte_mbuf *packets[NET_BURST];
     unsigned n = net_receive(w->net_worker, w->now_us, packets, NET_BURST);
     unsigned work = n + net_was_busy(w->net_worker);
-    stage_done(&clock, &count->cycles_rx);
+    stage_done(&clock, &clock.rx);
     tcp_input(w->tcp, packets, n);
     work += take_messages(w);
     tcp_advance(w->tcp);
     net_advance(w->net_worker, w->now_us);
     work += take_events(w);
-    stage_done(&clock, &count->cycles_tcp_in);
-    uint64_t opening = count->cycles_tls_open;
+    stage_done(&clock, &clock.tcp_in);
+    uint64_t opening = w->counters.cycles_tls_open;
     work += receive_connections(w);
-    stage_done(&clock, &count->cycles_cells);
-    count->cycles_cells -= count->cycles_tls_open - opening; // counted where records are opened
+    stage_done(&clock, &clock.cells);
     work += transmit_connections(w);
     conn_end_slow_closings(w);
-    stage_done(&clock, &count->cycles_tls_seal);
+    stage_done(&clock, &clock.tls_seal);
     net_flush(w->net_worker);
     send_reports(w);
-    stage_done(&clock, &count->cycles_tx);
-
-    uint64_t cycles = clock.last - clock.began;
-    if (work)
-        count->cycles_busy += cycles;
-    else
-        count->cycles_idle += cycles;
+    stage_done(&clock, &clock.tx);
+    count_cycles(&w->counters, &clock, w->counters.cycles_tls_open - opening, work > 0);
     return work;
 }
 

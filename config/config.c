@@ -87,7 +87,7 @@ const char *config_error_format(const struct config_error *e, char buffer[CONFIG
 static void explain_syntax(const json_error_t *json, const char *token, struct config_error *error)
 {
     static const char marker[] = " expected";
-    char what[sizeof(json->text)], found[128];
+    char what[sizeof(json->text)], found[2 * sizeof(json->text)];
     snprintf(what, sizeof(what), "%s", json->text);
     char *near = strstr(what, " near ");
     if (near)

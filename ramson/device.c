@@ -23,7 +23,7 @@ struct device {
 
 static bool wrong(const struct device *d, const char *why, const char *expected)
 {
-    char found[192];
+    char found[256];
     snprintf(found, sizeof(found), "\"%.80s\", %s", d->text, why);
     config_error_at(d->config, d->key_path, found, expected, d->error);
     return false;

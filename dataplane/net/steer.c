@@ -115,7 +115,8 @@ bool steer_waiting(const struct net_worker *w)
 static struct rte_ring *make_ring(const struct net *net, char kind, unsigned from, unsigned to)
 {
     char name[RTE_RING_NAMESIZE];
-    snprintf(name, sizeof(name), "%c%lx_%u_%u", kind, (unsigned long)(uintptr_t)net, from, to);
+    snprintf(name, sizeof(name), "%c%lx_%u_%u", kind, (unsigned long)(uintptr_t)net, from & 0xff,
+             to & 0xff);
     return rte_ring_create(name, NET_RING_PACKETS, SOCKET_ID_ANY,
                            RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 }

@@ -120,12 +120,9 @@ const char *store_prefix(const char *text, void *out)
     return NULL;
 }
 
-static int hex_value(char c)
+static unsigned hex_value(char digit)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    int lower = tolower((unsigned char)c);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+    return (unsigned)(digit <= '9' ? digit - '0' : tolower((unsigned char)digit) - 'a' + 10);
 }
 
 const char *store_digest(const char *text, void *out)

@@ -64,8 +64,10 @@ static char *edited(const char *text, const char *from, const char *to)
 {
     const char *at = strstr(text, from);
     assert_non_null(at);
-    char *result = NULL;
-    assert_true(asprintf(&result, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from)) > 0);
+    size_t size = strlen(text) + strlen(to) + 1;
+    char *result = malloc(size);
+    assert_non_null(result);
+    snprintf(result, size, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
     return result;
 }
 
@@ -148,25 +150,31 @@ static void test_defaults(void **state)
     config_free(c);
 }
 
+// What the pools of a configuration take, by what their objects take in DPDK's memory.
+static uint64_t pools_mb(const struct config_dataplane *d, unsigned cell, unsigned packet)
+{
+    return ((uint64_t)d->max_links * 8192 + (uint64_t)d->max_circuits * 1152 +
+            (uint64_t)d->max_cells * cell + (uint64_t)d->max_packets * packet) >>
+           20;
+}
+
 static void test_pools_follow_memory(void **state)
 {
     (void)state;
-    struct config *large = load_edited("\"memory_mb\": 2048", "\"memory_mb\": 4096");
-    struct config *small = load_edited("\"memory_mb\": 2048", "\"memory_mb\": 64");
-    struct config *set =
-        load_edited("\"memory_mb\": 2048", "\"memory_mb\": 64, \"max_cells\": 5000");
-    assert_true(large->dataplane.max_links > 50000);
-    assert_true(large->dataplane.max_circuits > 400000);
-    const struct config_dataplane *d = &small->dataplane;
-    uint64_t bytes = (uint64_t)d->max_links * 8192 + (uint64_t)d->max_circuits * 1152 +
-                     (uint64_t)d->max_cells * 704 + (uint64_t)d->max_packets * 2496;
-    assert_true(d->max_links >= 16 && d->max_circuits >= 64 && d->max_cells >= 1024);
-    assert_true(bytes < 64 << 20);
-    assert_int_equal(set->dataplane.max_cells, 5000);
-    assert_int_equal(set->dataplane.max_links, d->max_links);
-    config_free(large);
-    config_free(small);
-    config_free(set);
+    struct config *c = load_edited("\"memory_mb\": 2048", "\"memory_mb\": 4096");
+    assert_true(c->dataplane.max_links > 40000);
+    assert_true(c->dataplane.max_circuits > 300000);
+    assert_in_range(pools_mb(&c->dataplane, 704, 2496), 3000, 4096 - 8 - 20);
+    config_free(c);
+    // Without huge pages a packet takes a page of its own.
+    c = load_edited("true, \"memory_mb\": 2048", "false, \"memory_mb\": 128");
+    assert_in_range(pools_mb(&c->dataplane, 819, 4096), 60, 128 - 8 - 32);
+    config_free(c);
+    // Those that are not set get what the others leave.
+    c = load_edited("\"memory_mb\": 2048", "\"memory_mb\": 256, \"max_cells\": 200000");
+    assert_int_equal(c->dataplane.max_cells, 200000);
+    assert_in_range(pools_mb(&c->dataplane, 704, 2496), 200, 256 - 8 - 20);
+    config_free(c);
 }
 
 // Changes of the example that are fine.
@@ -368,6 +376,13 @@ static const struct {
     {"203.0.113.1\"", "203.0.113.5\"",
      "r.json:19:20: dataplane.interfaces[0].gateway: found 203.0.113.5, the relay's own address, "
      "expected the address of a router"},
+    {"\"workers\": [1], \"control\": 0, \"hugepages\": true, \"memory_mb\": 2048",
+     "\"control\": 0, \"hugepages\": true, \"memory_mb\": 64, \"workers\": [1, 2, 3, 4]",
+     "r.json:15:51: dataplane.memory_mb: found 64 with 4 workers and pools of 16 MB, expected at "
+     "least 72"},
+    {"\"memory_mb\": 2048", "\"memory_mb\": 1024, \"max_circuits\": 1000000",
+     "r.json:15:67: dataplane.memory_mb: found 1024 with 1 worker and pools of 1101 MB, expected "
+     "at least 1129"},
     {"\"or_port\": 9001",
      "\"or_port\": 9001, \"bandwidth_rate\": 80000, \"bandwidth_burst\": 79999",
      "r.json:6:64: bandwidth_burst: found 79999, expected at least bandwidth_rate"},

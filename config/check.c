@@ -162,15 +162,17 @@ static const char *host_text(const struct address *a, char text[ADDRESS_TEXT_MAX
     return text;
 }
 
+// A worker that sleeps when it has nothing to do can share the control thread's cpu, as on a small
+// machine; one that never sleeps would leave it nothing.
 static bool check_cpus(struct check *check)
 {
     const struct config_dataplane *d = &check->config->dataplane;
-    char found[64];
+    char found[96];
     for (unsigned i = 0; i < d->worker_count; i++) {
         name_path(check, "dataplane.workers[%u]", i);
         snprintf(found, sizeof(found), "%u, the cpu of dataplane.control", d->workers[i]);
-        if (d->workers[i] == d->control)
-            return wrong(check, found, "a cpu of the worker's own");
+        if (d->workers[i] == d->control && d->poll == CONFIG_POLL_BUSY)
+            return wrong(check, found, "a cpu of the worker's own, or \"poll\": \"adaptive\"");
         snprintf(found, sizeof(found), "%u a second time", d->workers[i]);
         for (unsigned j = 0; j < i; j++)
             if (d->workers[i] == d->workers[j])

@@ -221,15 +221,6 @@ static bool wrong_start(const struct config *config, struct complaints *c,
     return false;
 }
 
-// DPDK makes a directory of our own for files that it then doesn't make.
-static void cleanup(void)
-{
-    char directory[256];
-    snprintf(directory, sizeof(directory), "%s", rte_eal_get_runtime_dir());
-    rte_eal_cleanup();
-    rmdir(directory);
-}
-
 static bool start(const struct config *config, uint16_t *ports, struct complaints *c,
                   struct config_error *error)
 {
@@ -244,13 +235,12 @@ static bool start(const struct config *config, uint16_t *ports, struct complaint
     bool ok = rte_eal_init(a->count, a->list) >= 0;
     unmute(&muted);
     free(a);
-    if (!ok) {
-        rmdir(rte_eal_get_runtime_dir());
+    rmdir(rte_eal_get_runtime_dir()); // made for files of ours, of which there are none
+    if (!ok)
         return wrong_start(config, c, error);
-    }
     for (unsigned i = 0; i < config->dataplane.interface_count; i++) {
         if (!open_device(config, i, &ports[i], c, error)) {
-            cleanup();
+            rte_eal_cleanup();
             return false;
         }
     }
@@ -285,5 +275,5 @@ bool eal_start(const struct config *config, uint16_t ports[CONFIG_INTERFACES_MAX
 
 void eal_stop(void)
 {
-    cleanup();
+    rte_eal_cleanup();
 }

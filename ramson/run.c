@@ -167,6 +167,7 @@ static int serve(struct run *run, const uint16_t *ports)
         close_signals(run);
         signal(SIGINT, end_now);
         signal(SIGTERM, end_now);
+        signal(SIGUSR1, SIG_IGN);
         controlplane_free(run->controlplane);
     }
     if (run->dataplane)
@@ -187,13 +188,14 @@ int run_relay(const struct config *config)
 {
     struct config_error error;
     uint16_t ports[CONFIG_INTERFACES_MAX] = {0};
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN); // until there are counters
     if (!host_check_cpus(config, &error) || !host_check_memory(config, &error) ||
         !host_check_devices(config, &error) || !host_take_data_directory(config, &error) ||
         !eal_start(config, ports, &error)) {
         say(&error);
         return 1;
     }
-    signal(SIGPIPE, SIG_IGN);
     struct run *run = calloc(1, sizeof(*run));
     int status = 1;
     if (run && uv_loop_init(&run->loop) == 0) {

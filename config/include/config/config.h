@@ -55,7 +55,7 @@ enum config_poll { CONFIG_POLL_ADAPTIVE, CONFIG_POLL_BUSY };
 struct config_dataplane {
     unsigned workers[CONFIG_WORKERS_MAX]; // cpus, one worker each
     unsigned worker_count;                // at least 1
-    unsigned control;                     // cpu of the control thread; none of the workers'
+    unsigned control; // cpu of the control thread; a worker's only if it may sleep
     bool hugepages;
     unsigned memory_mb; // all that DPDK takes: packets, cells, links, circuits, messages
     enum config_poll poll;

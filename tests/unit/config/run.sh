@@ -7,6 +7,7 @@ ramson=$(realpath "$1")
 [ "$(nproc)" -ge 2 ] || exit 77
 work=$(mktemp -d) || exit 1
 relay=
+: >"$work/log"
 trap '[ -z "$relay" ] || kill -9 "$relay" 2>/dev/null; rm -rf "$work"' EXIT
 
 cat >"$work/r.json" <<END

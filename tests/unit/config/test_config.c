@@ -196,6 +196,8 @@ static const struct {
     {"\"mtu\": 1500", "\"mtu\": 9000"},
     {"\"mtu\": 1500", "\"m\\u0074u\": 576"},
     {"{ \"level\": \"notice\" }", "{}"},
+    {"[1], \"control\": 0, \"hugepages\": true, \"memory_mb\": 2048,\n    \"poll\": \"busy\"",
+     "[0, 1], \"control\": 0"},
 };
 
 static void test_good(void **state)
@@ -355,13 +357,13 @@ static const struct {
     // keys that must agree
     {"\"workers\": [1]", "\"workers\": [1, 0]",
      "r.json:15:20: dataplane.workers[1]: found 0, the cpu of dataplane.control, expected a cpu of "
-     "the worker's own"},
+     "the worker's own, or \"poll\": \"adaptive\""},
     {"\"workers\": [1]", "\"workers\": [1, 2, 1]",
      "r.json:15:23: dataplane.workers[2]: found 1 a second time, expected a cpu of the worker's "
      "own"},
     {"\"workers\": [1], \"control\": 0", "\"control\": 1",
      "r.json:14:16: dataplane.workers[0]: found 1, the cpu of dataplane.control, expected a cpu of "
-     "the worker's own"},
+     "the worker's own, or \"poll\": \"adaptive\""},
     {"[\"203.0.113.5\"]", "[\"203.0.113.6\"]",
      "r.json:5:15: address[0]: found 203.0.113.6, which no interface has, expected one of "
      "dataplane.interfaces' addresses"},

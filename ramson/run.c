@@ -163,6 +163,8 @@ static int serve(struct run *run, const uint16_t *ports)
     if (started) {
         start_signals(run);
         log_notice("%s is running", run->config->nickname);
+        if (run->config->directory_authority_count == 0)
+            log_warn("no directory_authorities are set: the network will not learn of this relay");
         uv_run(&run->loop, UV_RUN_DEFAULT);
         close_signals(run);
         signal(SIGINT, end_now);

@@ -7,6 +7,8 @@
 #include <sodium.h>
 
 #include "base/cursor.h"
+#include "circuit/onion_skin.h"
+#include "crypto/ntor.h"
 
 enum link_specifier {
     SPECIFIER_IPV4 = 0,
@@ -70,9 +72,10 @@ bool extend_parse(const uint8_t *body, size_t length, struct extend_request *out
     const uint8_t *create2 = r.at;
     uint16_t handshake = read_u16(&r);
     uint16_t data_length = read_u16(&r);
-    if (!read_bytes(&r, data_length))
+    if (!read_bytes(&r, data_length) || data_length > CREATE2_DATA_MAX)
         return false;
-    if (handshake == HANDSHAKE_TAP || handshake == HANDSHAKE_FAST)
+    if (handshake == HANDSHAKE_TAP || handshake == HANDSHAKE_FAST ||
+        (handshake == HANDSHAKE_NTOR && data_length != NTOR_SKIN_LEN))
         return false;
     out->create2_length = (uint16_t)(4 + data_length);
     memcpy(out->create2, create2, out->create2_length);
@@ -82,13 +85,20 @@ bool extend_parse(const uint8_t *body, size_t length, struct extend_request *out
            out->target.n_addresses > 0;
 }
 
+// Addresses that no single host can have, whatever the network.
+static bool is_nobodys(const struct address *a)
+{
+    uint32_t ipv4 = address_ipv4_host(a);
+    return ipv4 == 0 || ipv4 == UINT32_MAX || ipv4 >> 28 == 0xe; // multicast
+}
+
 bool extend_filter_addresses(struct link_target *target, bool internal_allowed)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < target->n_addresses; i++) {
         const struct address *a = &target->addresses[i];
         bool usable = a->family == ADDRESS_IPV4 && a->port != 0 && // links are IPv4 so far
-                      (internal_allowed || !address_is_internal(a));
+                      !is_nobodys(a) && (internal_allowed || !address_is_internal(a));
         if (usable)
             target->addresses[kept++] = *a;
     }

@@ -90,7 +90,8 @@ static void accepted(struct upload *u)
     u->failures = 0;
     u->refusal[0] = '\0';
     if (u->answer.descriptor_not_new) {
-        log_notice("authority %s has our descriptor already", u->authority->nickname);
+        log_notice("authority %s did not take our descriptor: it is not new to it",
+                   u->authority->nickname);
     } else {
         u->relay->counters.descriptors_published++;
         log_notice("authority %s accepted our descriptor", u->authority->nickname);

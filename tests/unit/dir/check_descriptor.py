@@ -46,6 +46,9 @@ if descriptor.protocols.get("Relay") != [2, 3, 4] or "HSDir" in descriptor.proto
 if descriptor.certificate.type.upper() != "ED25519_SIGNING":
     print("FAIL: certificate type %s" % descriptor.certificate.type)
     failed = True
+if descriptor.certificate.is_expired():
+    print("FAIL: the signing key's certificate has expired")
+    failed = True
 descriptor.certificate.validate(descriptor)
 if (extra.nickname, extra.fingerprint) != (descriptor.nickname, descriptor.fingerprint):
     print("FAIL: the extra-info is another relay's")

@@ -7,6 +7,9 @@
 #include "base/cursor.h"
 #include "worker.h"
 
+// How a message of the control plane's goes out; kept in its `command`.
+enum outgoing_form { OUTGOING_RAW, OUTGOING_SEALED };
+
 static bool speaks_tls(const struct conn *c)
 {
     return c->state == CONN_RECORDS || c->state == CONN_OPEN;
@@ -21,6 +24,8 @@ void conn_send(struct worker *w, struct conn *c, struct message *m)
         return;
     }
     m->next = NULL;
+    // What is queued before records begin goes out raw, however late.
+    m->command = speaks_tls(c) ? OUTGOING_SEALED : OUTGOING_RAW;
     if (c->outgoing_last)
         c->outgoing_last->next = m;
     else
@@ -72,7 +77,7 @@ static int send_first_outgoing(struct worker *w, struct conn *c)
     struct message *m = c->outgoing;
     if (m->type == MSG_TLS_REKEY)
         return apply_rekey(w, c, m);
-    if (speaks_tls(c)) {
+    if (m->command == OUTGOING_SEALED) {
         struct tls_span span = {m->payload, m->length};
         return tls_out_seal(&c->tls_out, &w->tls, c->tcp, TLS_CONTENT_APPLICATION_DATA, &span, 1);
     }

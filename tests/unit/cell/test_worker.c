@@ -83,6 +83,37 @@ static void raw_bytes_go_both_ways(void **state)
     rig_destroy(rig);
 }
 
+// A client's last handshake message is on its way out, perhaps blocked, when records begin.
+static void what_was_raw_goes_out_raw_after_records_begin(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(1);
+    struct tcp_conn *tcp = fake_accept(rig->workers[0].tcp, address_ipv4(1, 1));
+    rig_run(rig);
+    struct message *accepted = rig_expect(rig, MSG_CONN_ACCEPTED);
+    fake_set_window(tcp, 2);
+    struct message *send = rig_message(rig, 0, MSG_CONN_SEND);
+    send->conn = accepted->conn;
+    send->length = 8;
+    memcpy(send->payload, "Finished", 8);
+    channel_send_down(&rig->channels[0], send);
+    struct message *start = rig_message(rig, 0, MSG_TLS_START);
+    start->conn = accepted->conn;
+    start->tls.rx.cipher = start->tls.tx.cipher = TLS_AES_128_GCM_SHA256_ID;
+    channel_send_down(&rig->channels[0], start);
+    send = rig_message(rig, 0, MSG_CONN_SEND);
+    send->conn = accepted->conn;
+    send->length = 8;
+    memcpy(send->payload, "VERSIONS", 8);
+    rig_send(rig, send);
+    fake_set_window(tcp, 1000);
+    rig_run(rig);
+    assert_int_equal(tcp->out.length, 8 + 5 + 8 + 1 + 16);
+    assert_memory_equal(tcp->out.bytes, "Finished\x17", 9);
+    channel_free(accepted);
+    rig_destroy(rig);
+}
+
 static void closing_is_told_once(void **state)
 {
     (void)state;
@@ -585,6 +616,7 @@ int main(void)
     rig_eal();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raw_bytes_go_both_ways),
+        cmocka_unit_test(what_was_raw_goes_out_raw_after_records_begin),
         cmocka_unit_test(closing_is_told_once),
         cmocka_unit_test(a_dial_that_can_not_begin_is_answered),
         cmocka_unit_test(messages_to_us_come_up_and_ours_go_out),

@@ -15,32 +15,36 @@ static uint16_t fold(uint64_t sum)
     return (uint16_t)sum;
 }
 
-// Adds 32-bit words into 64-bit sums: carries are not lost, and only folded once. The sums are
-// independent so that they can be added side by side.
+typedef uint64_t lanes __attribute__((vector_size(16)));
+
+// Ones' complement sums may be taken in words of any width and folded once (RFC 1071, section 2).
+// 32-bit words are added in 64-bit lanes, where no carry is lost for any length of a packet.
 uint16_t checksum_sum(const void *bytes, size_t length, uint16_t sum)
 {
     const uint8_t *at = bytes;
-    uint64_t low[2] = {sum, 0}, high[2] = {0, 0};
-    for (; length >= 16; at += 16, length -= 16) {
-        uint64_t words[2];
+    lanes low[2] = {{0}, {0}}, high[2] = {{0}, {0}};
+    for (; length >= 32; at += 32, length -= 32) {
+        lanes words[2];
         memcpy(words, at, sizeof(words));
-        low[0] += (uint32_t)words[0];
+        low[0] += words[0] & UINT32_MAX;
         high[0] += words[0] >> 32;
-        low[1] += (uint32_t)words[1];
+        low[1] += words[1] & UINT32_MAX;
         high[1] += words[1] >> 32;
     }
+    lanes all = low[0] + low[1] + high[0] + high[1];
+    uint64_t rest = sum + all[0] + all[1];
     for (; length >= 2; at += 2, length -= 2) {
         uint16_t word;
         memcpy(&word, at, sizeof(word));
-        low[0] += word;
+        rest += word;
     }
     if (length) {
         uint8_t padded[2] = {*at, 0};
         uint16_t word;
         memcpy(&word, padded, sizeof(word));
-        low[0] += word;
+        rest += word;
     }
-    return fold((uint64_t)fold(low[0]) + fold(low[1]) + fold(high[0]) + fold(high[1]));
+    return fold(rest);
 }
 
 uint16_t checksum_ipv4_header(const void *header, size_t length)

@@ -29,6 +29,7 @@ enum {
     NET_HELD_MAX = 128,         // … and for all of a worker's neighbours
     NET_FAILED_MAX = 32,        // connections without a way out, until TCP is told
     NET_RSS_KEY_MAX = 256,      // hash_key_size is a byte
+    NET_IDLE_MIN_US = 250,      // first sleep where there is no interrupt
     NET_TX_STUCK_US = 10000,    // a port that took nothing for so long loses its frames
     NET_ETHER_OVERHEAD = 14 + 4 // a header, and a VLAN tag or CRC some drivers leave in
 };
@@ -176,7 +177,7 @@ static inline bool net_port_on_link(const struct net_port *p, uint32_t address)
 // ---- port.c: set-up only
 int port_open(struct net *net, struct net_port *p, const struct dataplane_interface *config,
               bool want_interrupts, char *error, size_t error_size);
-void port_close(struct net *net, struct net_port *p);
+void port_close(struct net_port *p);
 
 // ---- ethernet.c
 // A received frame. True: it is an IPv4 packet to us whose data begins at the IP header; false: it

@@ -17,7 +17,6 @@
 enum {
     PREFETCH_AHEAD = 4,
     ROOM_MIN = 32, // some drivers receive nothing when asked for few
-    IDLE_FIRST_US = 250,
 };
 
 // ---- set-up
@@ -100,7 +99,7 @@ void net_destroy(struct net *net)
     for (unsigned i = 0; i < net->n_workers && net->workers[i]; i++)
         sleep_close(net->workers[i]);
     for (unsigned i = 0; i < net->n_ports; i++)
-        port_close(net, &net->ports[i]);
+        port_close(&net->ports[i]);
     steer_close(net);
     for (unsigned i = 0; i < net->n_workers && net->workers[i]; i++)
         worker_free(net->workers[i]);
@@ -142,7 +141,7 @@ static unsigned take_frames(struct net_worker *w, unsigned port, struct rte_mbuf
     w->counters->rx_bytes += bytes;
     if (n) {
         w->busy = true;
-        w->idle_us = IDLE_FIRST_US;
+        w->idle_us = NET_IDLE_MIN_US;
         w->expect_packets = 0;
     }
     return kept;

@@ -20,7 +20,9 @@ struct net_worker;
 
 enum { NET_BURST = 64 };
 
-// Called for an ICMP "destination unreachable" about a TCP packet of ours.
+// Called for an ICMP "destination unreachable" about a TCP packet of ours (from net_receive), and
+// for a TCP packet that had no route or whose neighbour did not answer (from net_advance, so never
+// while TCP is sending).
 typedef void (*net_unreachable_fn)(void *ctx, const struct address *local,
                                    const struct address *remote);
 
@@ -40,7 +42,7 @@ void net_worker_set_unreachable(struct net_worker *w, net_unreachable_fn fn, voi
 // One receive burst over all ports' queues of this worker and the ring of packets that other
 // workers steered to it. Answers ARP and ICMP echo itself. Gives up to `max` (>= NET_BURST) TCP
 // packets that this worker owns: IPv4 header checked, trimmed to the IP length, checksum of TCP
-// verified, data beginning at the IP header, l3_len set. `now_us` is monotonic.
+// verified, in one segment, data beginning at the IP header, l3_len set. `now_us` is monotonic.
 unsigned net_receive(struct net_worker *w, uint64_t now_us, struct rte_mbuf **tcp, unsigned max);
 // True when the last net_receive saw any packet at all.
 bool net_was_busy(const struct net_worker *w);

@@ -210,9 +210,8 @@ int port_open(struct net *net, struct net_port *p, const struct dataplane_interf
     return rte_eth_macaddr_get(p->id, &p->mac);
 }
 
-void port_close(struct net *net, struct net_port *p)
+void port_close(struct net_port *p)
 {
-    (void)net;
     if (!p->configured)
         return;
     rte_eth_dev_stop(p->id);

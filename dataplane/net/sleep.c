@@ -15,13 +15,13 @@
 #include <rte_log.h>
 
 enum {
-    IDLE_MIN_US = 250,
     IDLE_MAX_US = 1000,
     SLEEP_MAX_US = 1000000,
-    TX_RETRY_US = 250,     // frames are left that the port did not take
-    EXPECT_FIRST_US = 100, // see `expect_packets`
-    EXPECT_MAX_US = 2000,
-    EXPECT_TRIES = 32,
+    TX_RETRY_US = 250, // frames are left that the port did not take
+    EXPECT_TRIES = 64, // see `expect_packets`: many sleeps of the first length, then longer ones
+    EXPECT_QUICK = 40,
+    EXPECT_QUICK_US = 50,
+    EXPECT_SLOW_US = 2000,
 };
 
 static bool attach(struct net_worker *w, struct net_port *p)
@@ -39,7 +39,7 @@ static bool attach(struct net_worker *w, struct net_port *p)
 
 int sleep_open(struct net_worker *w)
 {
-    w->idle_us = IDLE_MIN_US;
+    w->idle_us = NET_IDLE_MIN_US;
     w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (w->epoll_fd < 0 || w->wake_fd < 0)
@@ -127,9 +127,8 @@ static uint64_t sleep_limit(struct net_worker *w, uint64_t timeout_us)
         // Interrupts are edges. A driver may show the packet only a moment after its interrupt (it
         // learns of it by a signal, say), and the edge is gone then: so for some time don't rely on
         // another.
-        unsigned shift = RTE_MIN(w->expect_packets, 10u);
-        limit =
-            RTE_MIN(limit, RTE_MIN((uint64_t)EXPECT_FIRST_US << shift, (uint64_t)EXPECT_MAX_US));
+        uint64_t step = w->expect_packets < EXPECT_QUICK ? EXPECT_QUICK_US : EXPECT_SLOW_US;
+        limit = RTE_MIN(limit, step);
         w->expect_packets = (w->expect_packets + 1) % EXPECT_TRIES;
     }
     return limit;
@@ -144,7 +143,6 @@ static void wait(struct net_worker *w, int wake_fd, uint64_t limit_us)
     };
     struct timespec limit = {.tv_sec = (time_t)(limit_us / 1000000),
                              .tv_nsec = (long)(limit_us % 1000000 * 1000)};
-    w->counters->sleeps++;
     if (ppoll(fds, 3, &limit, NULL) <= 0)
         return;
     for (unsigned i = 0; i < 2; i++) {

@@ -200,7 +200,6 @@ static void test_sleep(void **state)
     uint64_t began = clock_us();
     net_sleep(first, fd, 10000000);
     assert_true(clock_us() - began < 1000000);
-    assert_int_equal(wire.counters[0].sleeps, 1);
 
     began = clock_us();
     net_sleep(second, fd, 30000);
@@ -218,9 +217,9 @@ static void test_sleep(void **state)
     frame_arp(&wire, &f, 2, wire_peer_mac, WIRE_PEER, WIRE_OURS);
     wire_send(&wire, 0, &f);
     wire_turn_count(&wire, 0);
-    uint64_t sleeps = wire.counters[1].sleeps;
+    began = clock_us();
     net_sleep(second, fd, 10000000);
-    assert_int_equal(wire.counters[1].sleeps, sleeps);
+    assert_true(clock_us() - began < 1000000);
     wire_turn_all(&wire);
     // … and what comes while it sleeps wakes it.
     atomic_store(&second->sleeps, 1);
@@ -248,10 +247,8 @@ static void test_sleep_finds_packet(void **state)
             continue;
         frame_tcp(&wire, &f, WIRE_FAR, port, WIRE_OURS, 443, n++);
         wire_send(&wire, 0, &f);
-        if (n == 1) {
+        if (n == 1)
             net_sleep(w, fd, 10000000);
-            assert_int_equal(wire.counters[0].sleeps, 0);
-        }
     }
     struct rte_mbuf *tcp[NET_BURST];
     unsigned n = wire_turn(&wire, 0, tcp);

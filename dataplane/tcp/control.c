@@ -77,7 +77,9 @@ void tcp_send_ack(struct tcp_conn *conn)
         tcp_ack_sent(conn);
         conn->duplicate_range = false;
     } else {
-        tcp_ack_later(conn, true);
+        conn->ack_now = false;
+        conn->ack_at = conn->stack->now + TCP_NO_MEMORY_RETRY_US;
+        tcp_timer_set(conn);
     }
 }
 

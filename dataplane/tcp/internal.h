@@ -185,6 +185,7 @@ struct tcp_conn {
     uint8_t runs_count;
     uint8_t duplicate_acks; // only without SACK
     uint8_t reorder_steps;  // RACK's window, in quarters of the shortest round trip
+    uint8_t timer_slot;     // level and slot of the wheel
     bool passive : 1;
     bool announced : 1; // the user knows of it
     bool closing : 1;   // the user has called tcp_close or tcp_abort

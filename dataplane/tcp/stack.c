@@ -99,17 +99,13 @@ void tcp_input(struct tcp_stack *stack, struct rte_mbuf **packets, unsigned n)
 
 static void send_acks(struct tcp_stack *stack)
 {
-    struct tcp_conn *last = TAILQ_LAST(&stack->acks, tcp_conn_queue);
     struct tcp_conn *conn;
 
-    // One that finds no packet memory goes to the end again, for the next loop.
-    while (last && (conn = TAILQ_FIRST(&stack->acks))) {
+    while ((conn = TAILQ_FIRST(&stack->acks))) {
         TAILQ_REMOVE(&stack->acks, conn, ack_link);
         conn->in_acks = false;
-        if (conn->ack_now)
+        if (conn->ack_now) // else it went with data
             tcp_send_ack(conn);
-        if (conn == last)
-            return;
     }
 }
 
@@ -123,7 +119,7 @@ void tcp_advance(struct tcp_stack *stack)
 
 uint64_t tcp_next_timer_us(const struct tcp_stack *stack)
 {
-    if (!TAILQ_EMPTY(&stack->acks))
+    if (!TAILQ_EMPTY(&stack->acks) || !TAILQ_EMPTY(&stack->events))
         return stack->now;
     return tcp_wheel_next(&stack->wheel);
 }

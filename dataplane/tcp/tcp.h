@@ -79,7 +79,7 @@ struct tcp_conn *tcp_connect(struct tcp_stack *stack, const struct address *loca
 void tcp_input(struct tcp_stack *stack, struct rte_mbuf **packets, unsigned n);
 // Runs the timers that are due and sends ACKs that were put off. Once per loop.
 void tcp_advance(struct tcp_stack *stack);
-// When the next timer is due, in env's time; UINT64_MAX for none.
+// When the next timer is due, in env's time: at once if events or ACKs wait; UINT64_MAX for none.
 uint64_t tcp_next_timer_us(const struct tcp_stack *stack);
 // False when there are no more events. A connection appears once with all its bits.
 bool tcp_next_event(struct tcp_stack *stack, struct tcp_event *event);

@@ -34,14 +34,22 @@ static void wheel_insert(struct tcp_wheel *wheel, struct tcp_conn *conn)
     unsigned slot = slot_at(tick, level);
     LIST_INSERT_HEAD(&wheel->slots[level][slot], conn, timer_link);
     wheel->occupied[level] |= UINT64_C(1) << slot;
+    conn->timer_slot = (uint8_t)(level << TCP_WHEEL_BITS | slot);
     conn->in_timer = true;
 }
 
 void tcp_timer_stop(struct tcp_conn *conn)
 {
-    if (conn->in_timer)
-        LIST_REMOVE(conn, timer_link);
+    struct tcp_wheel *wheel = &conn->stack->wheel;
+    unsigned level = conn->timer_slot >> TCP_WHEEL_BITS;
+    unsigned slot = conn->timer_slot & SLOT_MASK;
+
+    if (!conn->in_timer)
+        return;
+    LIST_REMOVE(conn, timer_link);
     conn->in_timer = false;
+    if (LIST_EMPTY(&wheel->slots[level][slot]))
+        wheel->occupied[level] &= ~(UINT64_C(1) << slot);
 }
 
 void tcp_timer_set(struct tcp_conn *conn)
@@ -99,8 +107,7 @@ static void wheel_tick(struct tcp_stack *stack)
     }
 }
 
-// The first tick, from `wheel->tick` on, at which a slot is not empty. (A slot that was emptied by
-// hand may still be marked: then the answer is early, which does no harm.)
+// The first tick, from `wheel->tick` on, at which a slot is not empty.
 static uint64_t wheel_next_tick(const struct tcp_wheel *wheel)
 {
     uint64_t next = UINT64_MAX;

@@ -298,9 +298,11 @@ static void deliver(struct sim *sim, unsigned to, const uint8_t *bytes, size_t l
 static uint64_t next_due(const struct sim *sim)
 {
     uint64_t due = sim->n_flight ? sim->flight[0].due : UINT64_MAX;
-    for (unsigned i = 0; i < 2; i++)
-        if (sim->hosts[i].stack)
-            due = RTE_MIN(due, tcp_next_timer_us(sim->hosts[i].stack));
+    for (unsigned i = 0; i < 2; i++) {
+        const struct tcp_stack *stack = sim->hosts[i].stack;
+        if (stack) // without an app events are left alone
+            due = RTE_MIN(due, sim->app ? tcp_next_timer_us(stack) : tcp_wheel_next(&stack->wheel));
+    }
     return due;
 }
 

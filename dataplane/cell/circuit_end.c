@@ -125,6 +125,8 @@ static void end_free(struct worker *w, struct circuit_end *end)
 void end_close(struct worker *w, struct circuit_end *end, enum destroy_reason reason,
                unsigned flags)
 {
+    if (end->state == END_REPORTING || end->state == END_FREE)
+        return; // a cell before this one has closed it, when the batch ran
     if ((flags & END_CLOSE_DESTROY) && end->conn)
         conn_queue_destroy(w, end->conn, end->circid, reason);
     if (end->stub) {

@@ -78,6 +78,7 @@ enum end_close_flags {
     END_CLOSE_BY_PEER = 4, // the peer told us
 };
 // Ends it: drops its queue, wipes its layer and its stub. Not while the batch holds cells of it.
+// Nothing happens to an end that is closed already and not yet reported.
 void end_close(struct worker *w, struct circuit_end *end, enum destroy_reason reason,
                unsigned flags);
 // Tells the control plane of closed ends, as far as there are messages.

@@ -74,7 +74,7 @@ static void two_reasons_to_close_without_memory(void **state)
     struct rig *rig = rig_create(1);
     struct peer_link *link = peer_link_accepted(rig, 0);
     struct origin *o = origin_create(link, CIRCID);
-    static struct cell *taken[RIG_CELLS];
+    static struct cell *taken[RIG_CELLS + 1];
     unsigned n = 0;
     while ((taken[n] = cell_new(rig->cells)))
         n++;

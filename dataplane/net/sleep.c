@@ -18,7 +18,8 @@ enum {
     IDLE_MAX_US = 1000,
     SLEEP_MAX_US = 1000000,
     TX_RETRY_US = 250, // frames are left that the port did not take
-    EXPECT_TRIES = 64, // see `expect_packets`: many sleeps of the first length, then longer ones
+    // See `expect_packets`: many sleeps of the first length, then longer ones.
+    EXPECT_TRIES = 64,
     EXPECT_QUICK = 40,
     EXPECT_QUICK_US = 50,
     EXPECT_SLOW_US = 2000,

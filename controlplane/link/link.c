@@ -161,7 +161,8 @@ static void on_closed(struct connection *c, enum conn_close_reason reason)
 {
     struct link *link = c->user;
     struct counters *counters = &link->table->relay->counters;
-    (void)reason;
+    log_debug("link: one that %s is gone in state %d, reason %d",
+              link->initiator ? "we made" : "a peer made", (int)link->state, (int)reason);
     if (link->state == LINK_TLS)
         counters->drop_link_tls++;
     if (link->state == LINK_CELLS)

@@ -11,12 +11,14 @@ struct link_key_job {
     uv_work_t work;
     struct link_table *table; // NULL once it is gone; control thread only
     struct rsa_key *key;      // the helper's until it is done
+    uv_sem_t done;
 };
 
 static void make_key(uv_work_t *work)
 {
     struct link_key_job *job = work->data;
     job->key = rsa_generate(LINK_KEY_BITS);
+    uv_sem_post(&job->done);
 }
 
 static void use_key(uv_work_t *work, int status)
@@ -39,6 +41,7 @@ static void use_key(uv_work_t *work, int status)
         }
     }
     rsa_free(job->key);
+    uv_sem_destroy(&job->done);
     free(job);
 }
 
@@ -47,19 +50,29 @@ void link_rotation_start(struct link_table *table)
     if (table->key_job)
         return;
     struct link_key_job *job = calloc(1, sizeof *job);
-    if (!job)
+    if (!job || uv_sem_init(&job->done, 0) != 0) {
+        free(job);
         return;
+    }
     job->work.data = job;
     job->table = table;
-    if (uv_queue_work(table->relay->loop, &job->work, make_key, use_key) == 0)
+    if (uv_queue_work(table->relay->loop, &job->work, make_key, use_key) == 0) {
         table->key_job = job;
-    else
-        free(job);
+        return;
+    }
+    uv_sem_destroy(&job->done);
+    free(job);
 }
 
+// Waits for a helper that has begun, since the process may end right after and take the library
+// from under it. The job itself goes when the loop runs next.
 void link_rotation_forget(struct link_table *table)
 {
-    if (table->key_job)
-        table->key_job->table = NULL;
+    struct link_key_job *job = table->key_job;
+    if (!job)
+        return;
+    job->table = NULL;
     table->key_job = NULL;
+    if (uv_cancel((uv_req_t *)&job->work) != 0)
+        uv_sem_wait(&job->done);
 }

@@ -3,6 +3,7 @@
 #include "controlplane/controlplane.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -215,6 +216,12 @@ void controlplane_free(struct controlplane *cp)
 {
     free_parts(&cp->relay);
     free(cp);
+}
+
+void controlplane_traffic(struct controlplane *cp, uint64_t read_bytes, uint64_t written_bytes)
+{
+    if (cp->relay.publisher)
+        publisher_traffic(cp->relay.publisher, read_bytes, written_bytes);
 }
 
 const struct counters *controlplane_counters(const struct controlplane *cp)

@@ -46,7 +46,8 @@ static bool make_pools(struct dataplane *dp)
     dp->packets = rte_pktmbuf_pool_create("packets", config->max_packets, POOL_CACHE, 0, data_room,
                                           SOCKET_ID_ANY);
     dp->cells = rte_mempool_create("cells", config->max_cells, sizeof(struct cell), POOL_CACHE, 0,
-                                   NULL, NULL, NULL, NULL, SOCKET_ID_ANY, 0);
+                                   NULL, NULL, NULL, NULL, SOCKET_ID_ANY,
+                                   RTE_MEMPOOL_F_NO_IOVA_CONTIG); // no device reads them
     return dp->packets && dp->cells;
 }
 

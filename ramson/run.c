@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "controlplane/controlplane.h"
+#include "crypto/random.h"
 #include "dataplane/dataplane.h"
 #include "eal.h"
 #include "host.h"
@@ -21,12 +22,13 @@ _Static_assert((int)CONFIG_INTERFACES_MAX <= (int)DATAPLANE_INTERFACES_MAX, "mor
 _Static_assert((int)CONFIG_ADDRESSES_MAX <= (int)DATAPLANE_INTERFACE_ADDRESSES_MAX,
                "more addresses");
 
-enum { STOP_SECONDS_MAX = 5 };
+enum { STOP_SECONDS_MAX = 5, TRAFFIC_EVERY_MS = 1000 };
 
 struct run {
     const struct config *config;
     uv_loop_t loop;
     uv_signal_t interrupt, terminate, usr1;
+    uv_timer_t traffic;
     struct dataplane *dataplane;
     struct controlplane *controlplane;
     struct channel *channels[DATAPLANE_WORKERS_MAX];
@@ -51,6 +53,17 @@ static void print_counters(const struct run *run)
     counters_print(stderr, "sum", &sum);
 }
 
+// The descriptor says how much the relay moves.
+static void tell_traffic(uv_timer_t *timer)
+{
+    const struct run *run = timer->data;
+    struct counters sum = {0};
+    for (unsigned i = 0; i < dataplane_workers(run->dataplane); i++)
+        counters_add(&sum, dataplane_counters(run->dataplane, i));
+    if (!run->stopping)
+        controlplane_traffic(run->controlplane, sum.rx_bytes, sum.tx_bytes);
+}
+
 // ---- stopping
 
 // An orderly stop that hangs, or a second signal, ends the process at once.
@@ -64,8 +77,9 @@ static void end_now(int signal_number)
     _exit(1);
 }
 
-static void close_signals(struct run *run)
+static void close_loop_handles(struct run *run)
 {
+    uv_close((uv_handle_t *)&run->traffic, NULL);
     uv_close((uv_handle_t *)&run->interrupt, NULL);
     uv_close((uv_handle_t *)&run->terminate, NULL);
     uv_close((uv_handle_t *)&run->usr1, NULL);
@@ -144,8 +158,11 @@ static bool start_planes(struct run *run, const uint16_t *ports)
     return false;
 }
 
-static void start_signals(struct run *run)
+static void start_loop_handles(struct run *run)
 {
+    uv_timer_init(&run->loop, &run->traffic);
+    run->traffic.data = run;
+    uv_timer_start(&run->traffic, tell_traffic, TRAFFIC_EVERY_MS, TRAFFIC_EVERY_MS);
     uv_signal_init(&run->loop, &run->interrupt);
     uv_signal_init(&run->loop, &run->terminate);
     uv_signal_init(&run->loop, &run->usr1);
@@ -161,12 +178,12 @@ static int serve(struct run *run, const uint16_t *ports)
 {
     bool started = start_planes(run, ports);
     if (started) {
-        start_signals(run);
+        start_loop_handles(run);
         log_notice("%s is running", run->config->nickname);
         if (run->config->directory_authority_count == 0)
             log_warn("no directory_authorities are set: the network will not learn of this relay");
         uv_run(&run->loop, UV_RUN_DEFAULT);
-        close_signals(run);
+        close_loop_handles(run);
         signal(SIGINT, end_now);
         signal(SIGTERM, end_now);
         signal(SIGUSR1, SIG_IGN);
@@ -190,7 +207,13 @@ int run_relay(const struct config *config)
 {
     struct config_error error;
     uint16_t ports[CONFIG_INTERFACES_MAX] = {0};
+    if (crypto_init() != 0) {
+        fprintf(stderr, "ramson: libsodium does not start: the kernel gives no random numbers\n");
+        return 1;
+    }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGIO,
+           SIG_IGN); // net_tap is told of packets by signals; on overflow the kernel sends this
     signal(SIGUSR1, SIG_IGN); // until there are counters
     if (!host_check_cpus(config, &error) || !host_check_memory(config, &error) ||
         !host_check_devices(config, &error) || !host_take_data_directory(config, &error) ||

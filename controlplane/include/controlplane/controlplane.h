@@ -2,7 +2,8 @@
 // The control plane as the program sees it: started on a libuv loop, stopped in order.
 #pragma once
 
-#include <stdio.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/channel.h"
 #include "base/counters.h"
@@ -21,5 +22,8 @@ struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct con
 // when everything is closed, or after 3 s at the latest. Then controlplane_free may be called.
 void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *user);
 void controlplane_free(struct controlplane *cp);
+
+// What all workers received and sent since the start; to be told every second (dir/publish.h).
+void controlplane_traffic(struct controlplane *cp, uint64_t read_bytes, uint64_t written_bytes);
 
 const struct counters *controlplane_counters(const struct controlplane *cp);

@@ -53,8 +53,8 @@ struct connection *link_connection(struct link *link);
 // True when the peer has proved to be a relay; false: a client, or a peer that did not
 // authenticate.
 bool link_peer_is_relay(const struct link *link);
-// A circuit end on this link began (+1) or ended (-1), so that a link without circuits may be
-// closed after a while (1.37). Until this is used, no link is closed for idleness.
+// A circuit end on this link began (+1) or ended (-1): a link without circuits is closed after a
+// while (1.37).
 void link_note_circuit(struct relay *relay, uint8_t worker, struct handle conn, int change);
 // True when both given identities are the peer's; `ed_id` may be NULL.
 bool link_peer_is(const struct link *link, const uint8_t rsa_id[20], const uint8_t *ed_id);

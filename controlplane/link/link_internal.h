@@ -33,7 +33,8 @@ enum {
     LINK_AGE_MAX_MS = 7 * 24 * 3600 * 1000, // then it takes no new circuits (1.38)
     LINK_CELL_ASSEMBLED_MAX = 16 * 1024,    // CERTS is the longest, with 2 KB
     LINK_KEY_LIFETIME_MS = 110 * 60 * 1000, // less than 2 h, with room for making the next
-    LINK_ID_BUCKETS = 4096,                 // of the table by RSA id
+    LINK_KEY_RETRY_MS = 60 * 1000,
+    LINK_ID_BUCKETS = 4096, // of the table by RSA id
     LINK_PADDING_SLOTS = 128,
     LINK_PADDING_SLOT_MS = 100,
 };
@@ -112,12 +113,12 @@ struct link_table {
     struct tls_context *context; // current
     uint64_t context_made_ms;
     struct link_key_job *key_job;
+    uint64_t rotation_not_before_ms;  // after a failure
     struct uv_timer_s *timer;         // once a second
     struct uv_timer_s *padding_timer; // runs while a link is padded
     struct link_list links;
     unsigned n_links, n_accepting, n_dialling;
     unsigned max_links, max_unfinished; // of accepting and of dialling links each
-    bool counts_circuits;               // link_note_circuit is used, so idle links can be told
     uint64_t next_skew_warning_ms;
     uint8_t id_hash_key[16];
     struct link_list by_id[LINK_ID_BUCKETS];

@@ -37,6 +37,7 @@ static void use_key(uv_work_t *work, int status)
             table->context_made_ms = link_now_ms(table);
             log_debug("link: a new link key is in use");
         } else {
+            table->rotation_not_before_ms = link_now_ms(table) + LINK_KEY_RETRY_MS;
             log_warn("link: no new link key could be made; the old one stays in use");
         }
     }

@@ -148,7 +148,7 @@ static void check_deadline(struct link *link, uint64_t now_ms)
     if (link->state < LINK_OPEN && now_ms >= link->deadline_ms)
         link_fail(link, CONN_CLOSE_TIMEOUT, TLS_ALERT_CLOSE_NOTIFY, DESTROY_CONNECTFAILED,
                   &link->table->relay->counters.drop_link_timeout, "the handshake took too long");
-    else if (link->state == LINK_OPEN && link->table->counts_circuits && link->circuits == 0 &&
+    else if (link->state == LINK_OPEN && link->circuits == 0 &&
              (now_ms >= link->deadline_ms || is_too_old(link, now_ms)))
         link_fail(link, CONN_CLOSE_DONE, TLS_ALERT_CLOSE_NOTIFY, DESTROY_CHANNEL_CLOSED, NULL,
                   "it has no circuits");
@@ -161,14 +161,14 @@ void link_table_tick(struct link_table *t, uint64_t now_ms)
         check_deadline(link, now_ms);
     }
     // Certificates by a signing key that was replaced would not verify for long.
-    if (now_ms - t->context_made_ms >= LINK_KEY_LIFETIME_MS ||
-        t->context->identity_generation != t->relay->identity->generation)
+    bool due = now_ms - t->context_made_ms >= LINK_KEY_LIFETIME_MS ||
+               t->context->identity_generation != t->relay->identity->generation;
+    if (due && now_ms >= t->rotation_not_before_ms)
         link_rotation_start(t);
 }
 
 void link_note_circuit(struct relay *relay, uint8_t worker, struct handle conn, int change)
 {
-    relay->links->counts_circuits = true;
     struct link *link = link_find(relay, worker, conn);
     if (!link)
         return;

@@ -28,7 +28,7 @@ class Ramson:
     """One relay: its configuration, its process once started, and the kernel's end of its tap."""
 
     def __init__(self, net, index, binary, nickname=None, workers=1, poll="adaptive", mtu=1500,
-                 memory_mb=256, level="info"):
+                 memory_mb=512, level="debug"):
         self.net, self.index, self.binary, self.mtu = net, index, binary, mtu
         self.name = nickname or f"ramson{index}"
         self.interface = f"ram{index}"

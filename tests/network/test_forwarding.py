@@ -101,11 +101,11 @@ def two_workers(net):
 
 
 @case()
-def busy_poll_and_large_frames(net):
+def busy_poll_and_small_mtu(net):
     """
-    client ──► ramson, "poll": "busy", MTU 9000 on its tap ──► exit0 ──► HTTP server
+    client ──► ramson, "poll": "busy", MTU 1280 on its tap ──► exit0 ──► HTTP server
     """
-    relay = net.add_ramson(poll="busy", mtu=9000)
+    relay = net.add_ramson(poll="busy", mtu=1280)
     try:
         net.add_to_consensus(relay)
         check_download(net, net.circuit(relay, "exit0", "exit1"), 10 * SMALL)

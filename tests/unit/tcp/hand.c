@@ -123,27 +123,8 @@ void hand_accept(struct hand *hand, const uint8_t *options, uint8_t options_leng
     assert_int_equal(answer->ack, ++hand->seq);
     hand->ack = answer->seq + 1;
     set_options(hand, NULL, 0);
+    hand_wait(hand, hand->rtt_us);
     hand_send(hand, TCP_ACK, hand->seq, NULL, 0);
     assert_int_equal(hand->events, TCP_EVENT_ACCEPTED);
     assert_non_null(hand->conn);
-}
-
-void hand_connect(struct hand *hand, const uint8_t *options, uint8_t options_length)
-{
-    struct address local = sim_address(0, 0);
-    struct address remote = sim_address(1, hand->port);
-
-    hand->conn = tcp_connect(hand->stack, &local, &remote, NULL);
-    assert_non_null(hand->conn);
-    hand_wait(hand, 0);
-    const struct tcp_header *syn = hand_last(hand);
-    assert_int_equal(syn->flags, TCP_SYN);
-    hand->their_port = syn->remote_port;
-    hand->ack = syn->seq + 1;
-    set_options(hand, options, options_length);
-    hand_send(hand, TCP_SYN | TCP_ACK, hand->seq++, NULL, 0);
-    set_options(hand, NULL, 0);
-    assert_int_equal(hand->events, TCP_EVENT_CONNECTED);
-    assert_int_equal(hand_last(hand)->flags, TCP_ACK);
-    assert_int_equal(hand_last(hand)->ack, hand->seq);
 }

@@ -20,6 +20,7 @@ struct hand {
     uint8_t options[40]; // of every segment that hand_send makes
     uint8_t options_length;
     uint16_t window;
+    uint64_t rtt_us; // of the handshake
     struct tcp_header replies[HAND_REPLIES_MAX];
     uint8_t payloads[HAND_REPLIES_MAX][SIM_PACKET_MAX];
     unsigned n_replies;
@@ -37,6 +38,5 @@ void hand_wait(struct hand *hand, uint64_t us);
 void hand_forget(struct hand *hand);
 // The last reply; fails the test if there is none.
 const struct tcp_header *hand_last(struct hand *hand);
-// A connection made by the test, or by the stack. `options` go with our SYN (or SYN-ACK).
+// A connection made by the test. `options` go with its SYN.
 void hand_accept(struct hand *hand, const uint8_t *options, uint8_t options_length);
-void hand_connect(struct hand *hand, const uint8_t *options, uint8_t options_length);

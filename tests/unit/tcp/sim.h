@@ -45,8 +45,8 @@ struct sim_path {
     uint64_t rate;        // bytes/s, 0: no limit
     uint32_t queue_bytes; // in front of the rate limit; what does not fit is lost
     uint64_t free_at;
-    // True: drop this packet. For tests that aim.
-    bool (*drop)(struct sim *sim, unsigned from, const uint8_t *packet, size_t length);
+    // True: drop this packet. May change it, too. For tests that aim.
+    bool (*drop)(struct sim *sim, unsigned from, uint8_t *packet, size_t length);
     uint64_t packets, lost;
 };
 

@@ -90,7 +90,7 @@ static void read_all(struct talk_end *end)
     const uint8_t *bytes;
 
     while ((bytes = tcp_peek(end->conn, offset, &length))) {
-        for (size_t i = 0; i < length; i++)
+        for (size_t i = 0; i < length && !end->unchecked; i++)
             if (bytes[i] != talk_byte((uint8_t)(1 - end->salt), end->received + i))
                 fail_msg("byte %llu is wrong", (unsigned long long)(end->received + i));
         offset += length;

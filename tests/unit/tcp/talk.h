@@ -10,10 +10,11 @@ struct talk_end {
     struct tcp_conn *conn; // NULL: not there, or gone
     uint64_t to_send;
     uint64_t sent, received;
-    uint8_t salt; // of the stream it sends; the other end's is salt + 1
-    bool paused;  // does not read
-    bool records; // writes as a record layer does: all or nothing, into reserved room
-    bool late;    // writes only what tcp_writable lets go at once
+    uint8_t salt;   // of the stream it sends; the other end's is salt + 1
+    bool paused;    // does not read
+    bool unchecked; // what it reads may be wrong
+    bool records;   // writes as a record layer does: all or nothing, into reserved room
+    bool late;      // writes only what tcp_writable lets go at once
     bool close_when_sent;
     bool close_on_fin;
     bool accepted, connected, peer_fin;

@@ -67,7 +67,7 @@ static void with_losses(void **state)
 
 static unsigned fins_to_drop;
 
-static bool drop_fins(struct sim *sim, unsigned from, const uint8_t *packet, size_t length)
+static bool drop_fins(struct sim *sim, unsigned from, uint8_t *packet, size_t length)
 {
     (void)sim, (void)from, (void)length;
     return packet[TCP_FLAGS_AT] & TCP_FIN && fins_to_drop && fins_to_drop--;

@@ -7,13 +7,13 @@
 
 static unsigned drops_left;
 
-static bool drop_first(struct sim *sim, unsigned from, const uint8_t *packet, size_t length)
+static bool drop_first(struct sim *sim, unsigned from, uint8_t *packet, size_t length)
 {
     (void)sim, (void)from, (void)packet, (void)length;
     return drops_left && drops_left--;
 }
 
-static bool drop_all(struct sim *sim, unsigned from, const uint8_t *packet, size_t length)
+static bool drop_all(struct sim *sim, unsigned from, uint8_t *packet, size_t length)
 {
     (void)sim, (void)from, (void)packet, (void)length;
     return true;
@@ -100,7 +100,7 @@ static void syn_ack_lost(void **state)
     handshake_with_losses(1, 3);
 }
 
-static bool drop_second(struct sim *sim, unsigned from, const uint8_t *packet, size_t length)
+static bool drop_second(struct sim *sim, unsigned from, uint8_t *packet, size_t length)
 {
     (void)packet, (void)length;
     return sim->paths[from].packets == 2;

@@ -12,7 +12,21 @@ struct scenario {
     uint64_t limit_us;
     bool records, late;
     uint32_t iss;
+    bool plain; // the path takes the options out of SYNs
 };
+
+// Overwrites SACK-permitted and timestamp in a SYN's options with NOPs.
+static bool strip_options(struct sim *sim, unsigned from, uint8_t *packet, size_t length)
+{
+    (void)sim, (void)from;
+    for (size_t at = 40; packet[33] & TCP_SYN && at < length;) {
+        uint8_t kind = packet[at], size = kind == 1 ? 1 : packet[at + 1];
+        for (size_t i = 0; i < size && (kind == 4 || kind == 8); i++)
+            packet[at + i] = 1;
+        at += size;
+    }
+    return false;
+}
 
 static void transfer(const struct scenario *s)
 {
@@ -30,6 +44,7 @@ static void transfer(const struct scenario *s)
         path->jitter_us = s->jitter_us;
         path->rate = s->rate;
         path->queue_bytes = s->queue_bytes;
+        path->drop = s->plain ? strip_options : NULL;
     }
     talk_open(&talk, sim);
     for (unsigned i = 0; i < 2; i++) {
@@ -141,14 +156,33 @@ static void sequence_wrap(void **state)
                                 .iss = UINT32_MAX - 300000});
 }
 
+// NewReno (RFC 6582) and no timestamps.
+static void plain_with_losses(void **state)
+{
+    (void)state;
+    transfer(&(struct scenario){
+        .bytes = STREAM_BYTES / 4, .limit_us = 120 * SIM_SECOND, .loss_ppm = 10000, .plain = true});
+    transfer(&(struct scenario){.bytes = STREAM_BYTES / 4,
+                                .limit_us = 120 * SIM_SECOND,
+                                .reorder_ppm = 10000,
+                                .reorder_us = 3 * SIM_MS,
+                                .plain = true});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean),          cmocka_unit_test(records),
-        cmocka_unit_test(sequence_wrap),  cmocka_unit_test(loss_1_percent),
-        cmocka_unit_test(loss_5_percent), cmocka_unit_test(reordering),
-        cmocka_unit_test(jitter),         cmocka_unit_test(everything_at_once),
-        cmocka_unit_test(bottleneck),     cmocka_unit_test(driver_keeps_packets),
+        cmocka_unit_test(clean),
+        cmocka_unit_test(records),
+        cmocka_unit_test(sequence_wrap),
+        cmocka_unit_test(loss_1_percent),
+        cmocka_unit_test(loss_5_percent),
+        cmocka_unit_test(reordering),
+        cmocka_unit_test(jitter),
+        cmocka_unit_test(everything_at_once),
+        cmocka_unit_test(bottleneck),
+        cmocka_unit_test(driver_keeps_packets),
+        cmocka_unit_test(plain_with_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static void pause_and_go_on(void **state)
     reader_pauses(true);
 }
 
-static bool drop_all(struct sim *sim, unsigned from, const uint8_t *packet, size_t length)
+static bool drop_all(struct sim *sim, unsigned from, uint8_t *packet, size_t length)
 {
     (void)sim, (void)from, (void)packet, (void)length;
     return true;

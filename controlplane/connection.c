@@ -183,9 +183,8 @@ void connection_rekey(struct connection *c, const struct tls_keys *keys_rx,
     send_message(c, m);
 }
 
-void connection_open_link(struct connection *c, bool we_are_initiator)
+void connection_open_link(struct connection *c)
 {
-    (void)we_are_initiator; // the worker knows who dialled
     send_message(c, message_for(c, MSG_LINK_OPEN));
 }
 
@@ -287,6 +286,7 @@ bool connection_handle_message(struct connection_table *t, const struct message 
     case MSG_CONN_DATA:
     case MSG_LINK_CELL:
     case MSG_TLS_HANDSHAKE:
+    case MSG_TLS_KEY_OLD:
         c = connection_find(t, m->worker, m->conn);
         break;
     default:
@@ -300,5 +300,7 @@ bool connection_handle_message(struct connection_table *t, const struct message 
         c->ops->link_cell(c, &m->link_cell, m->payload, m->length);
     else if (m->type == MSG_TLS_HANDSHAKE && c->ops->tls_handshake)
         c->ops->tls_handshake(c, m->payload, m->length);
+    else if (m->type == MSG_TLS_KEY_OLD && c->ops->tls_key_old)
+        c->ops->tls_key_old(c);
     return true;
 }

@@ -28,6 +28,7 @@ struct connection_ops {
     void (*link_cell)(struct connection *c, const struct link_cell_info *cell, const uint8_t *bytes,
                       size_t length);
     void (*tls_handshake)(struct connection *c, const uint8_t *bytes, size_t length);
+    void (*tls_key_old)(struct connection *c); // our record key should be changed
 };
 
 struct connection {
@@ -66,7 +67,7 @@ void connection_start_tls(struct connection *c, uint64_t records_begin_at,
 void connection_rekey(struct connection *c, const struct tls_keys *keys_rx,
                       const struct tls_keys *keys_tx, const void *handshake, size_t length);
 // From records to open.
-void connection_open_link(struct connection *c, bool we_are_initiator);
+void connection_open_link(struct connection *c);
 // Sends what is queued, then closes; `closed` follows. Harmless when called again.
 void connection_close(struct connection *c, enum conn_close_reason reason, uint8_t tls_alert);
 

@@ -132,7 +132,7 @@ void link_opened(struct link *link)
     table->relay->counters.links_open++;
     if (link->authenticated)
         link_table_add_by_id(link);
-    connection_open_link(link->connection, link->initiator);
+    connection_open_link(link->connection);
     link_padding_start(link);
     answer_requests(link, h, DESTROY_CHANNEL_CLOSED);
     link_handshake_free(h);
@@ -216,12 +216,20 @@ static void on_tls_handshake(struct connection *c, const uint8_t *bytes, size_t 
         link_tls_message(link, bytes, length);
 }
 
+static void on_tls_key_old(struct connection *c)
+{
+    struct link *link = c->user;
+    if (link->state == LINK_CELLS || link->state == LINK_OPEN)
+        link_tls_key_old(link);
+}
+
 const struct connection_ops link_connection_ops = {
     .connected = on_connected,
     .data = on_data,
     .closed = on_closed,
     .link_cell = on_link_cell,
     .tls_handshake = on_tls_handshake,
+    .tls_key_old = on_tls_key_old,
 };
 
 // ---- questions

@@ -143,6 +143,8 @@ void link_stage(struct link *link, enum link_state state); // and its deadline
 // ---- link_tls.c
 void link_tls_start(struct link *link);
 void link_tls_data(struct link *link, uint64_t offset, const uint8_t *bytes, size_t length);
+// Changes the key that we seal with.
+void link_tls_key_old(struct link *link);
 void link_tls_message(struct link *link, const uint8_t *bytes, size_t length);
 
 // ---- link_handshake.c

@@ -96,10 +96,22 @@ static bool key_update_read(const uint8_t *bytes, size_t length, uint8_t *reques
     return reader_done(&r) && type == TLS_HANDSHAKE_KEY_UPDATE && body_length == 1;
 }
 
+static const uint8_t key_update[KEY_UPDATE_LEN] = {TLS_HANDSHAKE_KEY_UPDATE, 0, 0, 1,
+                                                   KEY_UPDATE_NOT_REQUESTED};
+
+void link_tls_key_old(struct link *link)
+{
+    const struct tls_keys unchanged = {.cipher = TLS_CIPHER_NONE};
+    struct tls_keys tx = {0};
+    if (tls_secret_update(&link->tx) == 0 && tls_keys_derive(&link->tx, &tx) == 0)
+        connection_rekey(link->connection, &unchanged, &tx, key_update, sizeof key_update);
+    else
+        fail(link, TLS_ALERT_INTERNAL_ERROR, "no keys for a key update");
+    OPENSSL_cleanse(&tx, sizeof tx);
+}
+
 void link_tls_message(struct link *link, const uint8_t *bytes, size_t length)
 {
-    static const uint8_t answer[KEY_UPDATE_LEN] = {TLS_HANDSHAKE_KEY_UPDATE, 0, 0, 1,
-                                                   KEY_UPDATE_NOT_REQUESTED};
     uint8_t request;
     if (!key_update_read(bytes, length, &request)) {
         fail(link, TLS_ALERT_UNEXPECTED_MESSAGE, "an unexpected TLS message");
@@ -115,8 +127,8 @@ void link_tls_message(struct link *link, const uint8_t *bytes, size_t length)
         tls_secret_update(&link->rx) == 0 && tls_keys_derive(&link->rx, &rx) == 0 &&
         (!both || (tls_secret_update(&link->tx) == 0 && tls_keys_derive(&link->tx, &tx) == 0));
     if (ok)
-        connection_rekey(link->connection, &rx, &tx, both ? answer : NULL,
-                         both ? sizeof answer : 0);
+        connection_rekey(link->connection, &rx, &tx, both ? key_update : NULL,
+                         both ? sizeof key_update : 0);
     else
         fail(link, TLS_ALERT_INTERNAL_ERROR, "no keys after a key update");
     OPENSSL_cleanse(&rx, sizeof rx);

@@ -53,6 +53,7 @@ struct conn {
     bool finished;     // … and the last byte has been given to TCP
     bool peer_done;    // FIN came
     bool awaits_key;   // no records are opened until MSG_TLS_REKEY
+    bool key_old_told; // MSG_TLS_KEY_OLD went up for the tx key in use
     bool is_receiving; // on the worker's lists
     bool is_transmitting;
     bool cell_turn; // link cells and relay cells alternate when both wait

@@ -46,8 +46,8 @@ static void drop_first_outgoing(struct conn *c)
     channel_free(m);
 }
 
-// Puts keys of a MSG_TLS_REKEY to use once what stands before it has gone out.
-static int apply_rekey(struct worker *w, struct conn *c, const struct message *m)
+// Puts the tx key of a MSG_TLS_REKEY to use once what stands before it has gone out.
+static int apply_tx_rekey(struct worker *w, struct conn *c, const struct message *m)
 {
     if (m->length) {
         struct tls_span span = {m->payload, m->length};
@@ -55,19 +55,40 @@ static int apply_rekey(struct worker *w, struct conn *c, const struct message *m
         if (error)
             return error;
     }
-    if (!tls_in_rekey(&c->tls_in, &w->tls, &m->tls.rx) ||
-        !tls_out_rekey(&c->tls_out, &w->tls, &m->tls.tx))
-        return -EINVAL;
-    c->awaits_key = false;
-    conn_wants_receive(w, c);
-    return 0;
+    c->key_old_told = false;
+    return tls_out_rekey(&c->tls_out, &w->tls, &m->tls.tx) ? 0 : -EINVAL;
 }
 
 void conn_rekey(struct worker *w, struct conn *c, struct message *m)
 {
-    if (speaks_tls(c))
-        conn_send(w, c, m); // in its place among what is sealed
-    else
+    if (!speaks_tls(c) || c->closing) {
+        channel_free(m);
+        return;
+    }
+    if (m->tls.rx.cipher != TLS_CIPHER_NONE) { // what comes in does not wait for what goes out
+        if (!tls_in_rekey(&c->tls_in, &w->tls, &m->tls.rx)) {
+            conn_close(w, c, CONN_CLOSE_TLS, TLS_ALERT_INTERNAL_ERROR);
+            channel_free(m);
+            return;
+        }
+        c->awaits_key = false;
+        conn_wants_receive(w, c);
+    }
+    conn_send(w, c, m); // the rest in its place among what is sealed
+}
+
+// RFC 8446, 5.5: a key seals only so much. Said once for each key.
+static void tell_old_key(struct worker *w, struct conn *c)
+{
+    if (c->key_old_told || !tls_out_key_is_old(&c->tls_out))
+        return;
+    struct message *m = channel_message_up(w->channel, MSG_TLS_KEY_OLD);
+    if (!m)
+        return; // the next record tries again
+    m->conn = c->self;
+    m->cookie = c->cookie;
+    c->key_old_told = channel_send_up(w->channel, m);
+    if (!c->key_old_told)
         channel_free(m);
 }
 
@@ -76,7 +97,7 @@ static int send_first_outgoing(struct worker *w, struct conn *c)
 {
     struct message *m = c->outgoing;
     if (m->type == MSG_TLS_REKEY)
-        return apply_rekey(w, c, m);
+        return apply_tx_rekey(w, c, m);
     if (m->command == OUTGOING_SEALED) {
         struct tls_span span = {m->payload, m->length};
         return tls_out_seal(&c->tls_out, &w->tls, c->tcp, TLS_CONTENT_APPLICATION_DATA, &span, 1);
@@ -142,6 +163,7 @@ static int send_cells(struct worker *w, struct conn *c, size_t writable)
     if (error)
         return -EPIPE; // cells are lost: no circuit could go on
     w->counters.cells_out += n;
+    tell_old_key(w, c);
     return 0;
 }
 

@@ -54,13 +54,14 @@ enum message_type {
     MSG_CIRCUIT_ACCEPT, // circuit, crypto (secret), command, payload = body of CREATED2 or
                         // CREATED_FAST: installs the keys, then answers
     MSG_CIRCUIT_DIAL,   // conn, cookie, command, payload = body of CREATE2: a new end on this link.
-                      // Answer: CIRCUIT_CREATED, or CIRCUIT_CLOSED (cookie; circuit may be invalid)
-    MSG_CIRCUIT_SPLICE,   // circuit = end towards the origin, peer.{worker,circuit} = the end away
-                          // from it; relay_command, payload: this relay message (EXTENDED2) is sent
-                          // to the origin first
-    MSG_CIRCUIT_TRUNCATE, // circuit = end away from the origin, to be closed with close.reason;
-                          // relay_command, payload: this message is sent to the origin first, then
-                          // the circuit goes on as if it had not been extended
+                        // Answer: CIRCUIT_DIALLED, then CIRCUIT_CREATED; or CIRCUIT_CLOSED (cookie;
+                        // circuit may be invalid)
+    MSG_CIRCUIT_SPLICE, // circuit = end towards the origin, peer.{worker,circuit} = the end away
+                        // from it; relay_command, payload: this relay message (EXTENDED2) is sent
+                        // to the origin first
+    MSG_CIRCUIT_TRUNCATE,  // circuit = end away from the origin, to be closed with close.reason;
+                           // relay_command, payload: this message is sent to the origin first, then
+                           // the circuit goes on as if it had not been extended
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
                            // away from it once spliced), relay_command, stream_id, payload
     MSG_CIRCUIT_CLOSE,     // circuit, close.reason: DESTROY to the link, free the end
@@ -73,9 +74,12 @@ enum message_type {
     MSG_CONN_CLOSED,     // conn, cookie, close.reason
     MSG_TLS_HANDSHAKE,   // conn, cookie, payload: a whole post-handshake message (KeyUpdate). The
                          // worker opens no more records of this connection until MSG_TLS_REKEY.
+    MSG_TLS_KEY_OLD,     // conn, cookie: so much was sealed that the tx key should be changed, by
+                         // MSG_TLS_REKEY (RFC 8446, 5.5)
     MSG_LINK_CELL,       // conn, cookie, link_cell: a cell for the control plane, or a piece of one
     MSG_CIRCUIT_CREATE,  // conn, circuit, command (CREATE, CREATE_FAST, CREATE2),
                          // payload = 509 bytes. Answer: CIRCUIT_ACCEPT or CIRCUIT_CLOSE
+    MSG_CIRCUIT_DIALLED, // circuit, cookie: the end that was asked for stands
     MSG_CIRCUIT_CREATED, // circuit, cookie, command, payload = 509 bytes
     MSG_CIRCUIT_RELAY, // circuit, cookie, command (RELAY or RELAY_EARLY), relay (unpacked), payload
                        // = relay body: a relay message addressed to us

@@ -196,6 +196,49 @@ static void messages_to_us_come_up_and_ours_go_out(void **state)
     rig_destroy(rig);
 }
 
+static void an_old_key_is_changed(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(1);
+    struct peer_link *link = peer_link_accepted(rig, 0);
+    struct origin *o = origin_create(link, CIRCID);
+    struct peer_cell cell;
+    assert_false(rig_has(rig, MSG_TLS_KEY_OLD));
+    link->open.sequence = UINT64_C(1) << 24;
+    rig->workers[0].conns.conns[link->conn.index].tls_out.key.sequence = link->open.sequence;
+    for (unsigned i = 0; i < 2; i++) {
+        struct message *drop = rig_message(rig, 0, MSG_CIRCUIT_ORIGINATE);
+        drop->circuit = o->end;
+        drop->relay.command = RELAY_DROP;
+        rig_send(rig, drop);
+        peer_expect_cell(link, &cell, CELL_RELAY);
+    }
+    channel_free(rig_expect(rig, MSG_TLS_KEY_OLD));
+    assert_false(rig_has(rig, MSG_TLS_KEY_OLD)); // said once
+    struct message *rekey = rig_message(rig, 0, MSG_TLS_REKEY);
+    rekey->conn = link->conn;
+    rekey->secret = true;
+    rekey->tls.tx = (struct tls_keys){.cipher = TLS_AES_256_GCM_SHA384_ID, .key = {1}, .iv = {2}};
+    rekey->length = 5;
+    memcpy(rekey->payload, "\x18\x00\x00\x01\x00", 5);
+    const struct tls_keys fresh = rekey->tls.tx;
+    rig_send(rig, rekey);
+    struct message *drop = rig_message(rig, 0, MSG_CIRCUIT_ORIGINATE);
+    drop->circuit = o->end;
+    drop->relay.command = RELAY_DROP;
+    rig_send(rig, drop);
+    // The KeyUpdate under the old key, then the cell under the new one.
+    size_t update_record = 5 + 5 + 1 + RECORD_TAG_LEN;
+    assert_true(link->tcp->out.length > update_record);
+    assert_int_equal(link->tcp->out.bytes[4], update_record - 5);
+    fake_taken(link->tcp, update_record);
+    assert_true(record_key_init(link->aead, &link->open, fresh.cipher, fresh.key, fresh.iv, 0));
+    peer_expect_cell(link, &cell, CELL_RELAY);
+    origin_free(o);
+    peer_link_free(link);
+    rig_destroy(rig);
+}
+
 // origin ──link (worker 0)── relay ──next (worker 0 or 1)── peer
 struct path {
     struct rig *rig;
@@ -620,6 +663,7 @@ int main(void)
         cmocka_unit_test(closing_is_told_once),
         cmocka_unit_test(a_dial_that_can_not_begin_is_answered),
         cmocka_unit_test(messages_to_us_come_up_and_ours_go_out),
+        cmocka_unit_test(an_old_key_is_changed),
         cmocka_unit_test(cells_pass_on_one_worker),
         cmocka_unit_test(cells_pass_between_workers),
         cmocka_unit_test(truncate_on_one_worker),

@@ -206,10 +206,9 @@ void connection_rekey(struct connection *c, const struct tls_keys *keys_rx,
         memcpy(wire.rekey.handshake, handshake, length);
 }
 
-void connection_open_link(struct connection *c, bool we_are_initiator)
+void connection_open_link(struct connection *c)
 {
     assert_true(end_of(c)->records);
-    assert_int_equal(we_are_initiator, c->dialled);
 }
 
 void connection_close(struct connection *c, enum conn_close_reason reason, uint8_t tls_alert)

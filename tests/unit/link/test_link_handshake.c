@@ -466,11 +466,22 @@ static void keys_are_updated(void **state)
     assert_memory_equal(&wire.rekey.rx, &answered, sizeof answered);
     assert_int_equal(made->state, LINK_OPEN);
 
+    // Our own wish, when much was sealed under one key.
+    a.dialled->ops->tls_key_old(a.dialled);
+    assert_int_equal(wire.rekey.count, 4);
+    assert_memory_equal(wire.rekey.handshake, "\x18\x00\x00\x01\x00", 5);
+    assert_int_equal(wire.rekey.rx.cipher, TLS_CIPHER_NONE);
+    const struct tls_keys fresh = wire.rekey.tx;
+    assert_memory_not_equal(fresh.key, answered.key, sizeof fresh.key);
+    b.accepted->ops->tls_handshake(b.accepted, wire.rekey.handshake, wire.rekey.handshake_length);
+    assert_int_equal(wire.rekey.count, 5);
+    assert_memory_equal(&wire.rekey.rx, &fresh, sizeof fresh);
+
     update[4] = 2;
     a.dialled->ops->tls_handshake(a.dialled, update, sizeof update);
     assert_int_equal(made->state, LINK_CLOSING);
     assert_int_equal(wire.last_alert, TLS_ALERT_ILLEGAL_PARAMETER);
-    assert_int_equal(wire.rekey.count, 3);
+    assert_int_equal(wire.rekey.count, 5);
 }
 
 static void other_tls_messages_are_refused(void **state)

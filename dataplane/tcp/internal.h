@@ -202,7 +202,8 @@ struct tcp_conn {
     bool ack_now : 1;
     bool writer_waits : 1;
     bool reordering : 1;
-    bool no_memory : 1;
+    bool no_memory : 1;       // something could not be sent for lack of packet memory
+    bool starved : 1;         // … or written
     bool probe_again : 1;     // the tail loss probe was a retransmission
     bool probe_out : 1;       // until probe_end is acknowledged
     bool limited : 1;         // the congestion window was used up, up to limited_end
@@ -297,6 +298,9 @@ struct tcp_stack {
     uint8_t rcv_shift;
     uint32_t rx_held;     // packets in all receive queues
     uint32_t rx_held_max; // above it, windows do not grow
+    // Packets in all send queues, and how many may be: what arrives must still find memory, else
+    // nothing would ever be acknowledged.
+    uint32_t tx_held, tx_held_max;
     uint32_t conns_count, conns_touched, half_open_count, half_open_max;
     struct tcp_conn *conns;
     struct tcp_conn_list free;

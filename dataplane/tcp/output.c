@@ -200,7 +200,9 @@ void tcp_arm_retransmit(struct tcp_conn *conn, bool restart)
 {
     uint64_t now = conn->stack->now;
 
-    if (conn->no_memory) {
+    bool idle = conn->snd_una == conn->snd_nxt && !conn->send_next;
+
+    if (conn->no_memory || (conn->starved && idle)) {
         conn->timer_mode = TCP_TIMER_PERSIST;
         conn->retransmit_at = now + TCP_NO_MEMORY_RETRY_US;
     } else if (conn->snd_una != conn->snd_nxt) {

@@ -18,6 +18,7 @@ enum {
     OPTION_SACK = 5,
     OPTION_TIMESTAMP = 8,
     WINDOW_SHIFT_MAX = 14, // RFC 7323, 2.3
+    TIMESTAMP_HEAD = OPTION_NOP << 24 | OPTION_NOP << 16 | OPTION_TIMESTAMP << 8 | 10,
 };
 
 static void parse_sacks(struct reader *body, struct tcp_header *out)
@@ -50,6 +51,16 @@ static void parse_option(uint8_t kind, struct reader *body, struct tcp_header *o
 
 static bool parse_options(struct reader options, struct tcp_header *out)
 {
+    // Nearly all segments of a connection look like this (RFC 7323, appendix A).
+    if (reader_left(&options) == TCP_TIMESTAMP_LEN) {
+        struct reader r = options;
+        if (read_u32(&r) == TIMESTAMP_HEAD) {
+            out->has_timestamp = true;
+            out->timestamp = read_u32(&r);
+            out->timestamp_echo = read_u32(&r);
+            return true;
+        }
+    }
     while (reader_left(&options)) {
         uint8_t kind = read_u8(&options);
         if (kind == OPTION_END)
@@ -135,7 +146,7 @@ static void write_options(struct writer *w, const struct tcp_outgoing *header)
     if (header->sack_permitted)
         write_u32(w, OPTION_NOP << 24 | OPTION_NOP << 16 | OPTION_SACK_PERMITTED << 8 | 2);
     if (header->has_timestamp) {
-        write_u32(w, OPTION_NOP << 24 | OPTION_NOP << 16 | OPTION_TIMESTAMP << 8 | 10);
+        write_u32(w, TIMESTAMP_HEAD);
         write_u32(w, header->timestamp);
         write_u32(w, header->timestamp_echo);
     }

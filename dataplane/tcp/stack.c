@@ -58,7 +58,9 @@ struct tcp_stack *tcp_stack_create(const struct tcp_config *config)
     stack->field = register_field();
     stack->mss = stack_mss(config);
     stack->rcv_shift = window_shift(config->receive_window_bytes);
-    stack->rx_held_max = config->packets->size / 2;
+    uint32_t packets = config->max_packets ? config->max_packets : config->packets->size;
+    stack->rx_held_max = packets / 2;
+    stack->tx_held_max = packets / 8 * 3;
     stack->half_open_max = RTE_MAX(1u, RTE_MIN(config->max_connections / 2, TCP_HALF_OPEN_MAX));
     if (stack->field < 0 || stack->mss == 0 || config->max_connections == 0 ||
         stack_allocate(stack) < 0) {

@@ -5,13 +5,11 @@
 
 #include "tcp/internal.h"
 
-static struct tcp_segment *segment_init(struct tcp_conn *conn, struct rte_mbuf *m)
+static void segment_init(struct tcp_conn *conn, struct rte_mbuf *m)
 {
-    struct tcp_segment *s = segment_of(conn->stack, m);
-    *s = (struct tcp_segment){
+    *segment_of(conn->stack, m) = (struct tcp_segment){
         .offset = (uint16_t)(m->data_off + conn->data_header),
     };
-    return s;
 }
 
 static void queue_append(struct tcp_conn *conn, struct rte_mbuf *m)
@@ -29,12 +27,40 @@ static void queue_append(struct tcp_conn *conn, struct rte_mbuf *m)
     conn->send_count++;
 }
 
-static bool spare_add(struct tcp_conn *conn)
+static struct rte_mbuf *segment_new(struct tcp_conn *conn)
 {
     struct rte_mbuf *m = tcp_packet_new(conn->stack);
     if (!m)
+        return NULL;
+    segment_init(conn, m);
+    conn->stack->tx_held++;
+    return m;
+}
+
+static void segment_free(struct tcp_conn *conn, struct rte_mbuf *m)
+{
+    conn->stack->tx_held--;
+    rte_pktmbuf_free_seg(m);
+}
+
+// The writer will be told when it is worth another try.
+static void starved(struct tcp_conn *conn)
+{
+    conn->starved = true;
+    conn->writer_waits = true;
+    conn->writable_seen = 0;
+    tcp_arm_retransmit(conn, false);
+}
+
+static bool spare_add(struct tcp_conn *conn)
+{
+    struct tcp_stack *stack = conn->stack;
+    struct rte_mbuf *m = stack->tx_held < stack->tx_held_max ? segment_new(conn) : NULL;
+    if (!m) {
+        starved(conn);
         return false;
-    segment_init(conn, m)->next = conn->spare;
+    }
+    segment_of(stack, m)->next = conn->spare;
     conn->spare = m;
     return true;
 }
@@ -44,7 +70,7 @@ void tcp_queue_trim(struct tcp_conn *conn)
     while (conn->spare) {
         struct rte_mbuf *m = conn->spare;
         conn->spare = segment_of(conn->stack, m)->next;
-        rte_pktmbuf_free_seg(m);
+        segment_free(conn, m);
     }
 }
 
@@ -132,8 +158,10 @@ void tcp_write_commit(struct tcp_conn *conn, size_t length)
 
 bool tcp_write_reserve(struct tcp_conn *conn, size_t length)
 {
-    if (length > buffer_room(conn))
+    if (length > buffer_room(conn)) {
+        tcp_writable(conn); // and say when there is more
         return false;
+    }
     size_t room = tail_room(conn);
     for (struct rte_mbuf *m = conn->spare; m; m = segment_of(conn->stack, m)->next)
         room += conn->mss;
@@ -173,12 +201,11 @@ bool tcp_queue_fin(struct tcp_conn *conn)
     struct rte_mbuf *m = conn->send_tail;
 
     if (!conn->send_next) {
-        m = tcp_packet_new(conn->stack);
+        m = segment_new(conn);
         if (!m) {
             conn->fin_pending = conn->no_memory = true;
             return false;
         }
-        segment_init(conn, m);
         queue_append(conn, m);
     }
     segment_of(conn->stack, m)->flags |= TCP_SEGMENT_FIN;
@@ -189,11 +216,11 @@ bool tcp_queue_fin(struct tcp_conn *conn)
 
 bool tcp_queue_split(struct tcp_conn *conn, struct rte_mbuf *m, uint16_t length)
 {
-    struct rte_mbuf *rest = tcp_packet_new(conn->stack);
+    struct rte_mbuf *rest = segment_new(conn);
     if (!rest)
         return false;
     struct tcp_segment *s = segment_of(conn->stack, m);
-    struct tcp_segment *r = segment_init(conn, rest);
+    struct tcp_segment *r = segment_of(conn->stack, rest);
     r->seq = s->seq + length;
     r->length = (uint16_t)(s->length - length);
     r->sent_us = s->sent_us;
@@ -229,7 +256,7 @@ static void queue_drop_head(struct tcp_conn *conn)
     if (conn->lost_next == m)
         conn->lost_next = conn->send_head;
     conn->send_count--;
-    rte_pktmbuf_free_seg(m);
+    segment_free(conn, m);
 }
 
 void tcp_queue_acked(struct tcp_conn *conn, uint32_t ack, struct tcp_delivery *delivery)

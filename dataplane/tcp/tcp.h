@@ -44,6 +44,8 @@ struct tcp_config {
     uint16_t mtu;                  // of the interface: MSS is mtu - 40
     uint32_t receive_window_bytes; // most that a connection buffers for its reader
     uint32_t send_buffer_bytes;    // most that a connection queues for its writer
+    uint32_t max_packets; // of `packets`, this stack's share: its queues hold 7/8 of it at most.
+                          // 0: all of the pool
 };
 
 enum tcp_event_bits {

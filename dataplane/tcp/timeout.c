@@ -30,8 +30,10 @@ static void syn_due(struct tcp_conn *conn)
 // The window may be closed, or open by too little; or there was no packet memory.
 static void persist_due(struct tcp_conn *conn)
 {
-    if (conn->no_memory) {
+    if (conn->no_memory || conn->starved) {
+        conn->starved = false;
         tcp_output(conn);
+        tcp_queue_announce(conn);
         return;
     }
     if (conn->snd_una != conn->snd_nxt) {

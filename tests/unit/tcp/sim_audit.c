@@ -101,7 +101,7 @@ static void audit_timers(const struct tcp_conn *conn)
 
 void sim_audit(const struct tcp_stack *stack)
 {
-    unsigned held = 0, count = 0, half_open = 0;
+    unsigned held = 0, queued = 0, count = 0, half_open = 0;
 
     for (uint32_t i = 0; i < stack->conns_touched; i++) {
         struct tcp_conn *conn = &stack->conns[i];
@@ -117,9 +117,13 @@ void sim_audit(const struct tcp_stack *stack)
         assert_true(conn->in_half_open == (conn->passive && conn->state == TCP_STATE_SYN_RECEIVED));
         audit_send_queue(conn);
         held += audit_receive_queues(conn);
+        queued += conn->send_count;
+        for (struct rte_mbuf *m = conn->spare; m; m = segment_of(stack, m)->next)
+            queued++;
         audit_timers(conn);
     }
     assert_int_equal(held, stack->rx_held);
+    assert_int_equal(queued, stack->tx_held);
     assert_int_equal(count, stack->conns_count);
     assert_int_equal(half_open, stack->half_open_count);
 }

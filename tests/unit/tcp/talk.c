@@ -77,6 +77,8 @@ static void take_event(struct talk_end *end, const struct tcp_event *event)
         end->peer_fin = true;
     if (event->events & TCP_EVENT_WRITABLE)
         end->writable_events++;
+    if (event->events & (TCP_EVENT_WRITABLE | TCP_EVENT_ACCEPTED | TCP_EVENT_CONNECTED))
+        end->told = true;
     if (event->events & TCP_EVENT_CLOSED) {
         end->closed++;
         end->reason = event->reason;
@@ -142,8 +144,10 @@ static void act(struct talk_end *end)
 {
     if (!end->paused)
         read_all(end);
-    if (end->sent < end->to_send)
+    if (end->sent < end->to_send && (!end->patient || end->told)) {
+        end->told = false;
         write_all(end);
+    }
     bool finished = end->close_when_sent && end->sent == end->to_send;
     if (finished || (end->close_on_fin && end->peer_fin && !tcp_readable(end->conn)))
         tcp_close(end->conn);

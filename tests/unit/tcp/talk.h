@@ -15,6 +15,8 @@ struct talk_end {
     bool unchecked; // what it reads may be wrong
     bool records;   // writes as a record layer does: all or nothing, into reserved room
     bool late;      // writes only what tcp_writable lets go at once
+    bool patient;   // tries to write again only when TCP_EVENT_WRITABLE says so
+    bool told;      // … and it has
     bool close_when_sent;
     bool close_on_fin;
     bool accepted, connected, peer_fin;

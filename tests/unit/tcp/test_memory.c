@@ -103,6 +103,51 @@ static void nothing_to_write_to(void **state)
     sim_close(sim);
 }
 
+// A writer that waits to be told, with nothing in flight: no ACK will wake it.
+static void writer_is_told(void **state)
+{
+    struct sim *sim = sim_open(&sim_defaults);
+    struct talk talk;
+
+    (void)state;
+    talk_open(&talk, sim);
+    talk.ends[0].patient = talk.ends[0].records = true;
+    grab_all(sim->hosts[0].pool);
+    give_back(grabbed.n - 2); // enough to connect
+    talk_establish(&talk);
+    grab_all(sim->hosts[0].pool);
+    talk.ends[0].to_send = 100000;
+    talk.ends[0].told = true;
+    sim_run(sim, SIM_SECOND);
+    assert_int_equal(talk.ends[0].sent, 0);
+    give_back(0);
+    sim_run_until(sim, talk_all_received, &talk, SIM_SECOND);
+    sim_close(sim);
+}
+
+// What the send queues hold of the pool is bounded, so that there is room for what comes in.
+static void send_queues_are_bounded(void **state)
+{
+    struct sim_options options = sim_defaults;
+    struct hand hand;
+    static uint8_t bytes[1 << 20];
+    unsigned full = 0;
+
+    (void)state;
+    options.mtu = 300;
+    hand_open(&hand, &options);
+    for (unsigned i = 0; i < 8; i++) {
+        hand.port++;
+        hand.events = 0;
+        hand_accept(&hand, NULL, 0);
+        full += tcp_write(hand.conn, bytes, sizeof(bytes)) < sizeof(bytes);
+    }
+    assert_true(full > 0);
+    assert_int_equal(hand.stack->tx_held, hand.stack->tx_held_max);
+    assert_true(rte_mempool_avail_count(hand.sim->hosts[0].pool) > SIM_POOL / 2);
+    hand_close(&hand);
+}
+
 static void buffer_is_bounded(void **state)
 {
     struct sim_options options = sim_defaults;
@@ -259,6 +304,8 @@ int main(void)
         cmocka_unit_test(pool_runs_empty),
         cmocka_unit_test(nothing_to_write_to),
         cmocka_unit_test(buffer_is_bounded),
+        cmocka_unit_test(writer_is_told),
+        cmocka_unit_test(send_queues_are_bounded),
         cmocka_unit_test(slow_readers),
         cmocka_unit_test(churn),
         cmocka_unit_test(wheel),

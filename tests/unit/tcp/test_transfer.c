@@ -51,6 +51,7 @@ static void transfer(const struct scenario *s)
         talk.ends[i].to_send = s->bytes;
         talk.ends[i].records = s->records;
         talk.ends[i].late = s->late;
+        talk.ends[i].patient = s->records;
     }
     uint64_t begin = sim->now_us;
     talk_establish(&talk);
@@ -82,6 +83,20 @@ static void records(void **state)
     (void)state;
     transfer(&(struct scenario){
         .bytes = STREAM_BYTES, .limit_us = 3 * SIM_SECOND, .records = true, .late = true});
+}
+
+static void records_with_losses(void **state)
+{
+    (void)state;
+    transfer(&(struct scenario){.bytes = STREAM_BYTES / 4,
+                                .limit_us = 60 * SIM_SECOND,
+                                .loss_ppm = 10000,
+                                .records = true,
+                                .late = true});
+    transfer(&(struct scenario){.bytes = STREAM_BYTES / 4,
+                                .limit_us = 60 * SIM_SECOND,
+                                .loss_ppm = 10000,
+                                .records = true});
 }
 
 static void loss_1_percent(void **state)
@@ -174,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean),
         cmocka_unit_test(records),
+        cmocka_unit_test(records_with_losses),
         cmocka_unit_test(sequence_wrap),
         cmocka_unit_test(loss_1_percent),
         cmocka_unit_test(loss_5_percent),

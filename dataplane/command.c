@@ -41,6 +41,22 @@ static uint32_t unused_circid(struct worker *w, const struct conn *c)
     return 0;
 }
 
+// The new end is told of at once: a peer that never answers must not be able to keep it.
+static bool tell_dialled(struct worker *w, const struct circuit_end *end)
+{
+    struct message *m = channel_message_up(w->channel, MSG_CIRCUIT_DIALLED);
+    if (!m) {
+        w->counters.drop_message_ring_full++;
+        return false;
+    }
+    m->circuit = end->self;
+    m->cookie = end->cookie;
+    if (channel_send_up(w->channel, m))
+        return true;
+    channel_free(m);
+    return false;
+}
+
 static bool circuit_dial(struct worker *w, const struct message *m)
 {
     struct conn *c = conn_get(w, m->conn);
@@ -51,10 +67,11 @@ static bool circuit_dial(struct worker *w, const struct message *m)
     if (!end)
         return false;
     end->cookie = m->cookie;
-    if (end_bind(w, end, c, circid) &&
-        conn_queue_cell(w, c, circid, m->command, m->payload, m->length))
+    bool bound = end_bind(w, end, c, circid);
+    bool queued = bound && conn_queue_cell(w, c, circid, m->command, m->payload, m->length);
+    if (queued && tell_dialled(w, end))
         return true;
-    end_close(w, end, DESTROY_RESOURCELIMIT, 0);
+    end_close(w, end, DESTROY_RESOURCELIMIT, queued ? END_CLOSE_DESTROY : 0);
     return false;
 }
 

@@ -64,15 +64,32 @@ void circuit_renew_id(struct circuit *c)
     c->id = (uint64_t)++c->relay->circuits->generations[slot] << 32 | (slot + 1);
 }
 
+// False without memory.
+static bool enter(struct circuit *c, struct circuit_place *place, struct handle end)
+{
+    if (!handle_map_put(&c->relay->circuits->by_end[place->worker], end, c))
+        return false;
+    place->end = end;
+    return true;
+}
+
+void circuit_leave(struct circuit *c, struct circuit_place *place)
+{
+    if (place->end.generation)
+        handle_map_remove(&c->relay->circuits->by_end[place->worker], place->end);
+    if (place->conn.generation)
+        link_note_circuit(c->relay, place->worker, place->conn, -1);
+    *place = (struct circuit_place){0};
+}
+
 static void circuit_free(struct circuit *c)
 {
     struct circuit_table *t = c->relay->circuits;
     uint32_t slot = (uint32_t)c->id - 1;
-    if (c->origin.end.generation)
-        handle_map_remove(&t->by_end[c->origin.worker], c->origin.end);
-    if (c->next.end.generation)
-        handle_map_remove(&t->by_end[c->next.worker], c->next.end);
     circuit_stop_extending(c);
+    circuit_leave(c, &c->origin);
+    circuit_leave(c, &c->next);
+    circuit_leave(c, &c->truncated);
     t->slots[slot] = NULL;
     t->free_slots[t->n_free++] = slot;
     if (c->state != CIRCUIT_SKIN_QUEUED)
@@ -150,8 +167,8 @@ void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, c
     circuit_send(c, m);
 }
 
-static void close_place(const struct circuit *c, struct circuit_place *place,
-                        enum destroy_reason reason)
+void circuit_close_place(const struct circuit *c, const struct circuit_place *place,
+                         enum destroy_reason reason)
 {
     if (!place->end.generation)
         return;
@@ -162,8 +179,8 @@ static void close_place(const struct circuit *c, struct circuit_place *place,
 
 void circuit_close(struct circuit *c, enum destroy_reason reason)
 {
-    close_place(c, &c->origin, reason);
-    close_place(c, &c->next, DESTROY_DESTROYED);
+    circuit_close_place(c, &c->origin, reason);
+    circuit_close_place(c, &c->next, DESTROY_DESTROYED);
     c->relay->counters.circuits_destroyed_protocol += reason == DESTROY_PROTOCOL;
     circuit_free(c);
 }
@@ -206,14 +223,16 @@ static void create(struct circuit_table *t, const struct message *m)
         return;
     }
     struct circuit *c = circuit_new(t);
-    if (!c || !handle_map_put(&t->by_end[m->worker], m->circuit, c)) {
+    if (c)
+        c->origin.worker = m->worker;
+    if (!c || !enter(c, &c->origin, m->circuit)) {
         refuse(t->relay, m, DESTROY_RESOURCELIMIT);
         if (c)
             circuit_free(c);
         return;
     }
-    c->origin = (struct circuit_place){m->worker, m->circuit};
-    c->origin_conn = m->conn;
+    c->origin.conn = m->conn;
+    link_note_circuit(t->relay, m->worker, m->conn, 1);
     if (!onion_queue_add(t->skins, c->id, &skin))
         circuit_close(c, DESTROY_RESOURCELIMIT);
 }
@@ -253,25 +272,28 @@ static void circuit_answered(struct relay *relay, uint64_t id, const struct onio
 
 // ---- what workers tell
 
-static void created(struct circuit_table *t, const struct message *m)
+static bool is_at(const struct circuit_place *place, const struct message *m)
 {
-    struct circuit *c = circuit_get(t, m->cookie);
-    bool expected = c && c->state == CIRCUIT_DIALLED;
-    if (!expected || !handle_map_put(&t->by_end[m->worker], m->circuit, c)) {
-        refuse(t->relay, m, DESTROY_DESTROYED);
-        return;
-    }
-    c->next = (struct circuit_place){m->worker, m->circuit};
-    circuit_extended(c, m);
+    return place->end.generation && place->worker == m->worker &&
+           place->end.index == m->circuit.index && place->end.generation == m->circuit.generation;
 }
 
-static bool is_next_end(const struct circuit *c, const struct message *m)
+static void dialled(struct circuit_table *t, const struct message *m)
 {
-    bool dial = c->state == CIRCUIT_DIALLED && m->cookie == c->id;
-    bool next = c->next.end.generation && c->next.worker == m->worker &&
-                c->next.end.index == m->circuit.index &&
-                c->next.end.generation == m->circuit.generation;
-    return dial || next;
+    struct circuit *c = circuit_get(t, m->cookie);
+    if (!c || c->state != CIRCUIT_DIALLED) { // closed or truncated meanwhile
+        refuse(t->relay, m, DESTROY_DESTROYED);
+    } else if (!enter(c, &c->next, m->circuit)) {
+        refuse(t->relay, m, DESTROY_RESOURCELIMIT);
+        circuit_close(c, DESTROY_RESOURCELIMIT);
+    }
+}
+
+static void created(struct circuit_table *t, const struct message *m)
+{
+    struct circuit *c = handle_map_get(&t->by_end[m->worker], m->circuit);
+    if (c && c->state == CIRCUIT_DIALLED && is_at(&c->next, m))
+        circuit_extended(c, m); // else it was closed or truncated, and CIRCUIT_CLOSE is under way
 }
 
 // A worker has freed one end; the circuit goes with it.
@@ -279,19 +301,17 @@ static void end_closed(struct circuit_table *t, const struct message *m)
 {
     struct circuit *c = handle_map_get(&t->by_end[m->worker], m->circuit);
     if (!c && m->cookie)
-        c = circuit_get(t, m->cookie);
+        c = circuit_get(t, m->cookie); // a dial that could not begin
     if (!c)
         return;
     enum destroy_reason reason =
         m->close.by_peer ? DESTROY_DESTROYED : (enum destroy_reason)m->close.reason;
-    if (is_next_end(c, m)) {
-        t->relay->counters.drop_extend_failed += c->state == CIRCUIT_DIALLED;
-        if (c->next.end.generation)
-            handle_map_remove(&t->by_end[c->next.worker], c->next.end);
-        c->next.end.generation = 0;
+    if (is_at(&c->origin, m)) {
+        circuit_leave(c, &c->origin);
     } else {
-        handle_map_remove(&t->by_end[c->origin.worker], c->origin.end);
-        c->origin.end.generation = 0;
+        t->relay->counters.drop_extend_failed += c->state == CIRCUIT_DIALLED;
+        if (is_at(&c->next, m))
+            circuit_leave(c, &c->next);
     }
     circuit_close(c, reason);
 }
@@ -299,9 +319,7 @@ static void end_closed(struct circuit_table *t, const struct message *m)
 static void relay_message(struct circuit_table *t, const struct message *m)
 {
     struct circuit *c = handle_map_get(&t->by_end[m->worker], m->circuit);
-    bool from_origin =
-        c && c->origin.worker == m->worker && c->origin.end.index == m->circuit.index;
-    if (from_origin)
+    if (c && is_at(&c->origin, m))
         circuit_take_relay_message(c, m);
 }
 
@@ -310,6 +328,9 @@ bool circuit_handle_message(struct circuit_table *t, const struct message *m)
     switch ((enum message_type)m->type) {
     case MSG_CIRCUIT_CREATE:
         create(t, m);
+        return true;
+    case MSG_CIRCUIT_DIALLED:
+        dialled(t, m);
         return true;
     case MSG_CIRCUIT_CREATED:
         created(t, m);

@@ -20,9 +20,10 @@ enum circuit_state {
     CIRCUIT_EXTENDED,    // cells pass through
 };
 
-// Where a circuit meets a link: a worker and its handle. Generation 0: nowhere.
+// Where a circuit meets a link: a worker and its handles. Generation 0: none, or none yet.
 struct circuit_place {
     uint8_t worker;
+    struct handle conn;
     struct handle end;
 };
 
@@ -32,7 +33,9 @@ struct circuit {
     enum circuit_state state;
     struct circuit_place origin;
     struct circuit_place next;
-    struct handle origin_conn;
+    // The next hop that was truncated away. If its end closed before it heard of that, it took the
+    // layer towards the origin with it, and the circuit can't go on.
+    struct circuit_place truncated;
     uint8_t nonce[CIRCUIT_NONCE_BYTES]; // KH
     int deliver_window_cells;           // DATA that may still come to us (protocol 4.08)
     struct link_request *link_request;
@@ -51,15 +54,20 @@ struct circuit_table {
 
 // NULL if the id is no longer valid.
 struct circuit *circuit_get(struct circuit_table *t, uint64_t id);
-// Makes the answer to a dial under way stale.
+// Makes answers to a dial under way stale.
 void circuit_renew_id(struct circuit *c);
 // Ends the circuit on both sides and forgets it. DESTROY with `reason` goes to the origin; the next
 // hop is never told why (protocol 2.36).
 void circuit_close(struct circuit *c, enum destroy_reason reason);
+// Forgets one end, without telling anybody.
+void circuit_leave(struct circuit *c, struct circuit_place *place);
 // Begins a message about one end of the circuit.
 struct message *circuit_message(const struct circuit *c, const struct circuit_place *place,
                                 enum message_type type);
 void circuit_send(const struct circuit *c, struct message *m);
+// DESTROY on one end, if there is one.
+void circuit_close_place(const struct circuit *c, const struct circuit_place *place,
+                         enum destroy_reason reason);
 // Sends a relay message of ours to the origin.
 void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, const void *body,
                        uint16_t length);
@@ -71,3 +79,5 @@ void circuit_take_relay_message(struct circuit *c, const struct message *m);
 void circuit_extend(struct circuit *c, const uint8_t *body, size_t length);
 void circuit_extended(struct circuit *c, const struct message *m); // CREATED2 came
 void circuit_stop_extending(struct circuit *c);
+// The circuit ends here again; `reason` is for the next hop (2.38).
+void circuit_truncate(struct circuit *c, enum destroy_reason reason);

@@ -41,8 +41,10 @@ static void link_ready(void *user, struct link *link, enum destroy_reason reason
     m->command = CELL_CREATE2;
     m->length = c->extend->create2_length;
     memcpy(m->payload, c->extend->create2, m->length);
-    c->state = CIRCUIT_DIALLED;
     circuit_stop_extending(c);
+    c->state = CIRCUIT_DIALLED;
+    c->next = (struct circuit_place){.worker = conn->worker, .conn = conn->handle};
+    link_note_circuit(c->relay, conn->worker, conn->handle, 1);
     circuit_send(c, m);
 }
 
@@ -55,9 +57,8 @@ static bool leads_back(const struct circuit *c, const struct link_target *target
     if (target->has_ed_id &&
         memcmp(target->ed_id, identity->master.public_key, sizeof(target->ed_id)) == 0)
         return true;
-    struct link *previous = link_find(c->relay, c->origin.worker, c->origin_conn);
-    return previous && link_peer_is_relay(previous) &&
-           link_peer_is(previous, target->rsa_id, target->has_ed_id ? target->ed_id : NULL);
+    struct link *previous = link_find(c->relay, c->origin.worker, c->origin.conn);
+    return previous && link_peer_is_relay(previous) && link_peer_is(previous, target->rsa_id, NULL);
 }
 
 void circuit_extend(struct circuit *c, const uint8_t *body, size_t length)
@@ -109,4 +110,35 @@ void circuit_extended(struct circuit *c, const struct message *m)
     circuit_send(c, splice);
     c->state = CIRCUIT_EXTENDED;
     c->relay->counters.circuits_extended++;
+}
+
+static void truncate_next_hop(struct circuit *c, enum destroy_reason reason)
+{
+    struct message *m = circuit_message(c, &c->next, MSG_CIRCUIT_TRUNCATE);
+    m->close.reason = (uint8_t)reason;
+    m->relay.command = RELAY_TRUNCATED;
+    m->length = 1;
+    m->payload[0] = DESTROY_REQUESTED;
+    circuit_send(c, m);
+    struct circuit_place next = c->next;
+    c->next.end.generation = 0; // is found by its handle until it can't close any more
+    circuit_leave(c, &c->next);
+    circuit_leave(c, &c->truncated);
+    c->truncated = (struct circuit_place){.worker = next.worker, .end = next.end};
+}
+
+void circuit_truncate(struct circuit *c, enum destroy_reason reason)
+{
+    const uint8_t requested = DESTROY_REQUESTED;
+    if (c->state == CIRCUIT_EXTENDED) {
+        truncate_next_hop(c, reason);
+        c->state = CIRCUIT_OPEN;
+        return;
+    }
+    circuit_stop_extending(c);
+    circuit_close_place(c, &c->next, reason);
+    circuit_leave(c, &c->next);
+    circuit_renew_id(c); // what a dial still says finds nobody, and its end is closed
+    c->state = CIRCUIT_OPEN;
+    circuit_originate(c, RELAY_TRUNCATED, 0, &requested, 1);
 }

@@ -44,30 +44,14 @@ static void take_data(struct circuit *c)
         circuit_close(c, DESTROY_PROTOCOL);
 }
 
-// The circuit ends here again (protocol 2.38).
-static void truncate(struct circuit *c, const struct message *m)
+static void take_truncate(struct circuit *c, const struct message *m)
 {
-    const uint8_t reason = DESTROY_REQUESTED;
-    if (m->length == 0) {
-        circuit_close(c, DESTROY_PROTOCOL);
-        return;
-    }
-    if (c->state == CIRCUIT_EXTENDED) {
-        struct message *truncate = circuit_message(c, &c->next, MSG_CIRCUIT_TRUNCATE);
-        uint8_t asked = m->payload[0];
-        truncate->close.reason = asked <= DESTROY_NOSUCHSERVICE ? asked : DESTROY_NONE;
-        truncate->relay.command = RELAY_TRUNCATED;
-        truncate->length = 1;
-        truncate->payload[0] = reason;
-        circuit_send(c, truncate);
-        handle_map_remove(&c->relay->circuits->by_end[c->next.worker], c->next.end);
-        c->next = (struct circuit_place){0};
-    } else {
-        circuit_stop_extending(c);
-        circuit_renew_id(c); // a CREATED2 still under way finds nobody, and is answered by DESTROY
-        circuit_originate(c, RELAY_TRUNCATED, 0, &reason, 1);
-    }
-    c->state = CIRCUIT_OPEN;
+    if (m->length == 0)
+        circuit_close(c, DESTROY_PROTOCOL); // 13.19
+    else
+        circuit_truncate(c, m->payload[0] <= DESTROY_NOSUCHSERVICE
+                                ? (enum destroy_reason)m->payload[0]
+                                : DESTROY_NONE);
 }
 
 void circuit_take_relay_message(struct circuit *c, const struct message *m)
@@ -80,7 +64,7 @@ void circuit_take_relay_message(struct circuit *c, const struct message *m)
             circuit_extend(c, m->payload, m->length);
         break;
     case RELAY_TRUNCATE:
-        truncate(c, m);
+        take_truncate(c, m);
         break;
     case RELAY_BEGIN:
         refuse_stream(c, m->relay.stream_id, END_EXITPOLICY);

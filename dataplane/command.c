@@ -89,14 +89,15 @@ static void join(struct worker *w, struct circuit_end *end, const struct tor1_la
     end->peer = peer;
 }
 
-// A layer on its way to another worker, in a cell.
-static void send_layer(struct worker *w, unsigned peer_worker, enum cell_kind kind,
+// Sends a layer to another worker, in a cell. False without memory; it is lost then, and the
+// circuit with it.
+static bool send_layer(struct worker *w, unsigned peer_worker, enum cell_kind kind,
                        struct handle target, struct handle own, const struct tor1_layer *layer)
 {
     struct cell *c = cell_new(w->cells);
     if (!c) {
         w->counters.drop_cell_no_memory++;
-        return;
+        return false;
     }
     _Static_assert(sizeof(*layer) <= CELL_BODY_LEN, "a layer must fit in a cell");
     c->kind = (uint8_t)kind;
@@ -104,28 +105,37 @@ static void send_layer(struct worker *w, unsigned peer_worker, enum cell_kind ki
     c->peer = own;
     c->peer_worker = (uint8_t)w->index;
     memcpy(c->body, layer, sizeof(*layer));
-    worker_send_peer(w, peer_worker, c);
+    return worker_send_peer(w, peer_worker, c);
 }
 
 static void circuit_splice(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
-    if (!end || end->state != END_OPEN || !end->stub || !end->stub->has_layer)
+    if (!end || end->state != END_OPEN)
         return;
     struct circuit_end *stub = end->stub;
-    end_originate(w, stub, m->peer.relay.command, m->peer.relay.stream_id, m->payload, m->length);
+    // Without a stub, the layer is still on its way back from the hop before (UNSPLICE).
+    if (!stub || !end_originate(w, stub, m->peer.relay.command, m->peer.relay.stream_id, m->payload,
+                                m->length)) {
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        return;
+    }
     end = end_get(w, m->circuit); // a full queue may have closed it
     if (!end)
         return;
     end->peer_worker = m->peer.worker;
     end->peer = m->peer.circuit;
     struct circuit_end *next = NULL;
+    bool passed = true;
     if (m->peer.worker != w->index)
-        send_layer(w, m->peer.worker, CELL_KIND_SPLICE, m->peer.circuit, end->self, &stub->layer);
+        passed = send_layer(w, m->peer.worker, CELL_KIND_SPLICE, m->peer.circuit, end->self,
+                            &stub->layer);
     else if ((next = end_get(w, m->peer.circuit)))
         join(w, next, &stub->layer, w->index, end->self);
     end->stub = NULL;
     end_close(w, stub, DESTROY_NONE, 0);
+    if (!passed)
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
 }
 
 // The end towards the origin gets its layer back and ends the circuit again.
@@ -147,15 +157,25 @@ static void unjoin(struct worker *w, struct circuit_end *end, const struct tor1_
 static void circuit_truncate(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
-    if (!end || end->state != END_OPEN || !end->has_layer || end->origin_side)
+    if (!end || end->state != END_OPEN || end->origin_side)
         return;
-    end_originate(w, end, m->relay.command, m->relay.stream_id, m->payload, m->length);
+    enum destroy_reason reason = (enum destroy_reason)m->close.reason;
+    // No layer: the splice is still on its way through the origin's worker.
+    if (!end_originate(w, end, m->relay.command, m->relay.stream_id, m->payload, m->length)) {
+        end_close(w, end, reason, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        return;
+    }
+    end = end_get(w, m->circuit); // a full ring may have closed it
+    if (!end)
+        return;
     struct circuit_end *origin = NULL;
+    bool passed = true;
     if (end->peer_worker != w->index)
-        send_layer(w, end->peer_worker, CELL_KIND_UNSPLICE, end->peer, end->self, &end->layer);
+        passed =
+            send_layer(w, end->peer_worker, CELL_KIND_UNSPLICE, end->peer, end->self, &end->layer);
     else if ((origin = end_get(w, end->peer)))
         unjoin(w, origin, &end->layer);
-    end_close(w, end, (enum destroy_reason)m->close.reason, END_CLOSE_DESTROY);
+    end_close(w, end, reason, END_CLOSE_DESTROY | (passed ? 0 : END_CLOSE_REPORT));
 }
 
 static void circuit_originate(struct worker *w, const struct message *m)

@@ -72,14 +72,23 @@ uint64_t worker_random(struct worker *w)
     return z ^ (z >> 31);
 }
 
-void worker_send_peer(struct worker *w, unsigned peer, struct cell *c)
+// A cell may carry a layer: keys.
+static void drop_peer_cell(struct cell *c)
+{
+    if (c->kind != CELL_KIND_CELL)
+        explicit_bzero(c->body, sizeof(c->body));
+    cell_free(c);
+}
+
+bool worker_send_peer(struct worker *w, unsigned peer, struct cell *c)
 {
     if (peer >= w->n_workers || !w->to_peer[peer] || rte_ring_enqueue(w->to_peer[peer], c) != 0) {
         w->counters.drop_cell_no_memory++;
-        cell_free(c);
-        return;
+        drop_peer_cell(c);
+        return false;
     }
     w->woken_peers |= UINT64_C(1) << peer;
+    return true;
 }
 
 static int smallest_mtu(const struct dataplane_config *config)
@@ -146,7 +155,7 @@ void worker_release(struct worker *w)
     struct cell *c;
     for (unsigned i = 0; i < w->n_workers; i++)
         while (w->from_peer[i] && rte_ring_dequeue(w->from_peer[i], (void **)&c) == 0)
-            cell_free(c);
+            drop_peer_cell(c);
     while (w->refused) {
         struct message *m = w->refused;
         w->refused = m->next;

@@ -70,5 +70,5 @@ int worker_run(void *arg);
 
 // Random numbers that nobody's secret depends on (circuit ids, padding of relay messages).
 uint64_t worker_random(struct worker *w);
-// Hands a cell to another worker, or drops it. Takes the cell.
-void worker_send_peer(struct worker *w, unsigned peer, struct cell *c);
+// Hands a cell to another worker, or drops it and says false. Takes the cell.
+bool worker_send_peer(struct worker *w, unsigned peer, struct cell *c);

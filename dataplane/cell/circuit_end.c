@@ -188,7 +188,8 @@ void end_pass_to_peer(struct worker *w, struct circuit_end *end, struct cell *c)
     if (end->peer_worker != w->index) {
         c->kind = CELL_KIND_CELL;
         c->target = end->peer;
-        worker_send_peer(w, end->peer_worker, c);
+        if (!worker_send_peer(w, end->peer_worker, c)) // a hole can't be mended
+            end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
         return;
     }
     struct circuit_end *peer = end_get(w, end->peer);

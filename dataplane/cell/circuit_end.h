@@ -87,10 +87,11 @@ void end_send_reports(struct worker *w);
 // Takes the cell: puts it in the queue of `end`'s link, or closes the circuit when that is too
 // long.
 void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c);
-// Takes the cell: hands it to the peer of `end`, on whichever worker that is.
+// Takes the cell: hands it to the peer of `end`, on whichever worker that is. Closes `end` if that
+// worker does not keep up.
 void end_pass_to_peer(struct worker *w, struct circuit_end *end, struct cell *c);
 
 // Sends a relay message of our own towards the origin. `end` holds the layer: a stub, or the end
-// away from the origin. False (nothing is sent) without memory.
+// away from the origin. False (nothing is sent) without memory, or if the layer is not there.
 bool end_originate(struct worker *w, struct circuit_end *end, uint8_t command, uint16_t stream_id,
                    const void *body, uint16_t length);

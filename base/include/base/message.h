@@ -61,7 +61,8 @@ enum message_type {
                         // to the origin first
     MSG_CIRCUIT_TRUNCATE,  // circuit = end away from the origin, to be closed with close.reason;
                            // relay_command, payload: this message is sent to the origin first, then
-                           // the circuit goes on as if it had not been extended
+                           // the circuit goes on as if it had not been extended. When it can't,
+                           // CIRCUIT_CLOSED comes
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
                            // away from it once spliced), relay_command, stream_id, payload
     MSG_CIRCUIT_CLOSE,     // circuit, close.reason: DESTROY to the link, free the end

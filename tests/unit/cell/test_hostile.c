@@ -93,11 +93,218 @@ static void two_reasons_to_close_without_memory(void **state)
     rig_destroy(rig);
 }
 
+// ---- extended circuits, step by step
+
+enum { COOKIE = 99 };
+
+// origin ──link (worker 0)── relay ──next (worker 0 or 1)── peer
+struct path {
+    struct rig *rig;
+    unsigned next_worker;
+    struct peer_link *link, *next;
+    struct origin *origin;
+    uint32_t next_circid;
+    struct handle next_end;
+};
+
+// Up to CREATE2, with the new end told of.
+static struct path *path_dial(unsigned n_workers)
+{
+    struct path *p = calloc(1, sizeof(*p));
+    struct peer_cell cell;
+    p->rig = rig_create(n_workers);
+    p->next_worker = n_workers - 1;
+    p->link = peer_link_accepted(p->rig, 0);
+    p->next = peer_link_dialled(p->rig, p->next_worker);
+    p->origin = origin_create(p->link, CIRCID);
+    struct message *m = rig_message(p->rig, p->next_worker, MSG_CIRCUIT_DIAL);
+    m->conn = p->next->conn;
+    m->cookie = COOKIE;
+    m->command = CELL_CREATE2;
+    rig_send(p->rig, m);
+    m = rig_expect(p->rig, MSG_CIRCUIT_DIALLED);
+    assert_int_equal(m->cookie, COOKIE);
+    p->next_end = m->circuit;
+    channel_free(m);
+    peer_expect_cell(p->next, &cell, CELL_CREATE2);
+    p->next_circid = cell.circid;
+    return p;
+}
+
+static void path_created(struct path *p)
+{
+    peer_send_cell(p->next, p->next_circid, CELL_CREATED2, "", 0);
+    rig_run(p->rig);
+    struct message *m = rig_expect(p->rig, MSG_CIRCUIT_CREATED);
+    assert_int_equal(m->cookie, COOKIE);
+    assert_int_equal(m->circuit.generation, p->next_end.generation);
+    channel_free(m);
+}
+
+static void send_splice(struct path *p)
+{
+    struct message *m = rig_message(p->rig, 0, MSG_CIRCUIT_SPLICE);
+    m->circuit = p->origin->end;
+    m->peer.worker = (uint8_t)p->next_worker;
+    m->peer.circuit = p->next_end;
+    m->peer.relay.command = RELAY_EXTENDED2;
+    rig_send(p->rig, m);
+}
+
+static void send_truncate(struct path *p)
+{
+    struct message *m = rig_message(p->rig, p->next_worker, MSG_CIRCUIT_TRUNCATE);
+    m->circuit = p->next_end;
+    m->close.reason = DESTROY_FINISHED;
+    m->relay.command = RELAY_TRUNCATED;
+    m->length = 1;
+    rig_send(p->rig, m);
+}
+
+static void send_close(struct path *p, unsigned worker, struct handle end)
+{
+    struct message *m = rig_message(p->rig, worker, MSG_CIRCUIT_CLOSE);
+    m->circuit = end;
+    m->close.reason = DESTROY_DESTROYED;
+    rig_send(p->rig, m);
+}
+
+static struct path *path_open(unsigned n_workers)
+{
+    struct path *p = path_dial(n_workers);
+    struct peer_cell cell;
+    path_created(p);
+    send_splice(p);
+    peer_expect_cell(p->link, &cell, CELL_RELAY);
+    assert_true(origin_open(p->origin, &cell));
+    return p;
+}
+
+static void path_close(struct path *p)
+{
+    origin_free(p->origin);
+    peer_link_free(p->link);
+    peer_link_free(p->next);
+    rig_destroy(p->rig);
+    free(p);
+}
+
+// A next hop that never answers can't keep its end: the control thread has its name.
+static void a_dial_can_be_given_up(void **state)
+{
+    (void)state;
+    struct path *p = path_dial(1);
+    send_close(p, 0, p->next_end);
+    expect_destroy(p->next, p->next_circid, DESTROY_DESTROYED);
+    peer_send_cell(p->next, p->next_circid, CELL_CREATED2, "", 0); // too late
+    rig_run(p->rig);
+    assert_int_equal(p->rig->inbox_length, 0);
+    assert_int_equal(p->rig->workers[0].counters.drop_cell_unknown_circuit, 1);
+    path_close(p);
+}
+
+// The client's TRUNCATE overtakes the layer that is on its way to the next hop's worker. The
+// circuit can't go on, and must not stay behind half open.
+static void a_truncate_before_its_layer(void **state)
+{
+    (void)state;
+    struct path *p = path_dial(2);
+    path_created(p);
+    send_truncate(p);
+    expect_destroy(p->next, p->next_circid, DESTROY_FINISHED);
+    expect_closed_once(p->rig, p->next_end, DESTROY_FINISHED);
+    send_splice(p); // the layer finds nobody
+    send_close(p, 0, p->origin->end);
+    struct peer_cell cell;
+    peer_expect_cell(p->link, &cell, CELL_RELAY); // EXTENDED2
+    expect_destroy(p->link, CIRCID, DESTROY_DESTROYED);
+    path_close(p);
+}
+
+// The circuit is extended again before its layer is back from the first next hop's worker.
+static void a_splice_before_its_layer(void **state)
+{
+    (void)state;
+    struct path *p = path_open(2);
+    send_splice(p); // its layer is with the other worker
+    expect_closed_once(p->rig, p->origin->end, DESTROY_RESOURCELIMIT);
+    expect_destroy(p->link, CIRCID, DESTROY_RESOURCELIMIT);
+    send_truncate(p); // brings it back to nobody
+    expect_destroy(p->next, p->next_circid, DESTROY_FINISHED);
+    path_close(p);
+}
+
+// ---- no room
+
+static unsigned take_all_cells(struct rig *rig, struct cell **taken)
+{
+    unsigned n = 0;
+    while ((taken[n] = cell_new(rig->cells)))
+        n++;
+    return n;
+}
+
+// A layer that can't be handed over takes its circuit with it.
+static void no_memory_for_a_layer(void **state)
+{
+    (void)state;
+    static struct cell *taken[RIG_CELLS + 1];
+    for (unsigned cells_left = 0; cells_left < 2; cells_left++) {
+        struct path *p = path_dial(2);
+        path_created(p);
+        unsigned n = take_all_cells(p->rig, taken);
+        for (unsigned i = 0; i < cells_left; i++) // enough for EXTENDED2
+            cell_free(taken[--n]);
+        send_splice(p);
+        expect_closed_once(p->rig, p->origin->end, DESTROY_RESOURCELIMIT);
+        while (n > 0)
+            cell_free(taken[--n]);
+        path_close(p);
+
+        p = path_open(2);
+        n = take_all_cells(p->rig, taken);
+        for (unsigned i = 0; i < cells_left; i++)
+            cell_free(taken[--n]);
+        send_truncate(p);
+        expect_closed_once(p->rig, p->next_end, DESTROY_FINISHED);
+        while (n > 0)
+            cell_free(taken[--n]);
+        path_close(p);
+    }
+}
+
+// The other worker does not keep up. A circuit that lost a cell is worth nothing: it is closed, and
+// nobody sees a hole in it.
+static void the_ring_to_another_worker_is_full(void **state)
+{
+    (void)state;
+    struct path *p = path_open(2);
+    struct worker *w = &p->rig->workers[0];
+    for (unsigned i = 0; i < 1100; i++) {
+        uint8_t body[2] = {(uint8_t)(i >> 8), (uint8_t)i};
+        origin_send(p->origin, CELL_RELAY, RELAY_DATA, 1, body, 2, false);
+        worker_turn(w);
+    }
+    p->rig->workers[1].circuit_queue_max_cells = 2000;
+    rig_run(p->rig);
+    expect_closed_once(p->rig, p->origin->end, DESTROY_RESOURCELIMIT);
+    struct peer_cell cell;
+    peer_expect_cell(p->link, &cell, CELL_DESTROY);
+    for (unsigned i = 0; peer_receive_cell(p->next, &cell); i++)
+        assert_int_equal(cell.body[RELAY_HEADER_LEN] << 8 | cell.body[RELAY_HEADER_LEN + 1], i);
+    path_close(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_reasons_to_close),
         cmocka_unit_test(two_reasons_to_close_without_memory),
+        cmocka_unit_test(a_dial_can_be_given_up),
+        cmocka_unit_test(a_truncate_before_its_layer),
+        cmocka_unit_test(a_splice_before_its_layer),
+        cmocka_unit_test(no_memory_for_a_layer),
+        cmocka_unit_test(the_ring_to_another_worker_is_full),
     };
     rig_eal();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Counter Galois Onion: the choice of an implementation, and what is the same in all.
+#include "cgo_internal.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool prepare_openssl(struct cgo_cipher *cc)
+{
+    static const uint8_t no_key[16];
+    cc->aes = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
+    cc->forward_aes = EVP_CIPHER_CTX_new();
+    cc->inverse_aes = EVP_CIPHER_CTX_new();
+    // A context that has had a key changes it without an allocation.
+    return cc->aes && cc->forward_aes && cc->inverse_aes &&
+           EVP_EncryptInit_ex2(cc->forward_aes, cc->aes, no_key, NULL, NULL) == 1 &&
+           EVP_DecryptInit_ex2(cc->inverse_aes, cc->aes, no_key, NULL, NULL) == 1 &&
+           EVP_CIPHER_CTX_set_padding(cc->forward_aes, 0) == 1 &&
+           EVP_CIPHER_CTX_set_padding(cc->inverse_aes, 0) == 1;
+}
+
+struct cgo_cipher *cgo_cipher_create_choice(const struct cgo_implementation *choice)
+{
+    if (!choice->usable())
+        return NULL;
+    struct cgo_cipher *cc = calloc(1, sizeof(*cc));
+    if (!cc)
+        return NULL;
+    cc->implementation = choice;
+    if (choice == &cgo_portable && !prepare_openssl(cc)) {
+        cgo_cipher_destroy(cc);
+        return NULL;
+    }
+    return cc;
+}
+
+struct cgo_cipher *cgo_cipher_create(void)
+{
+    const struct cgo_implementation *best = &cgo_portable;
+    if (cgo_vaes256.usable())
+        best = &cgo_vaes256;
+    else if (cgo_aesni.usable())
+        best = &cgo_aesni;
+    return cgo_cipher_create_choice(best);
+}
+
+void cgo_cipher_destroy(struct cgo_cipher *cc)
+{
+    if (!cc)
+        return;
+    EVP_CIPHER_CTX_free(cc->forward_aes);
+    EVP_CIPHER_CTX_free(cc->inverse_aes);
+    EVP_CIPHER_free(cc->aes);
+    free(cc);
+}
+
+const char *cgo_cipher_implementation(const struct cgo_cipher *cc)
+{
+    return cc->implementation->name;
+}
+
+static void layers_init(struct cgo_cipher *cc, struct cgo_layer *forward,
+                        struct cgo_layer *backward, const uint8_t material[CGO_MATERIAL_LEN],
+                        bool decrypt)
+{
+    memset(forward, 0, sizeof(*forward));
+    memset(backward, 0, sizeof(*backward));
+    cc->implementation->set_keys(forward, material, decrypt);
+    cc->implementation->set_keys(backward, material + CGO_KEYS_LEN, decrypt);
+}
+
+void cgo_relay_layers_init(struct cgo_cipher *cc, struct cgo_layer *forward,
+                           struct cgo_layer *backward, const uint8_t material[CGO_MATERIAL_LEN])
+{
+    layers_init(cc, forward, backward, material, false);
+}
+
+void cgo_client_layers_init(struct cgo_cipher *cc, struct cgo_layer *forward,
+                            struct cgo_layer *backward, const uint8_t material[CGO_MATERIAL_LEN])
+{
+    layers_init(cc, forward, backward, material, true);
+}
+
+void cgo_layer_clear(struct cgo_layer *layer)
+{
+    OPENSSL_cleanse(layer, sizeof(*layer));
+}
+
+static bool is_relays(const struct cgo_job *job)
+{
+    return job->operation <= CGO_RELAY_ORIGINATE;
+}
+
+void cgo_run(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
+{
+    for (unsigned i = 0, end = 0; i < n; i = end) {
+        while (end < n && is_relays(&jobs[end]) == is_relays(&jobs[i]))
+            end++;
+        if (is_relays(&jobs[i]))
+            cc->implementation->encrypt(cc, jobs + i, end - i);
+        else
+            cc->implementation->decrypt(cc, jobs + i, end - i);
+    }
+}
+
+// Whether the cell is for, or from, the layer's hop; `tag` may be NULL.
+static bool run_one(struct cgo_cipher *cc, enum cgo_operation operation, struct cgo_layer *layer,
+                    uint8_t command, uint8_t *body, uint8_t *tag)
+{
+    struct cgo_job job = {
+        .layer = layer, .src = body, .dst = body, .operation = operation, .command = command};
+    cgo_run(cc, &job, 1);
+    bool originated = operation == CGO_RELAY_ORIGINATE || operation == CGO_CLIENT_ORIGINATE;
+    if (job.recognised || originated)
+        memcpy(tag, job.tag, sizeof(job.tag));
+    return job.recognised;
+}
+
+bool cgo_relay_forward(struct cgo_cipher *cc, struct cgo_layer *layer, uint8_t command,
+                       uint8_t body[509], uint8_t tag[CGO_TAG_LEN])
+{
+    return run_one(cc, CGO_RELAY_FORWARD, layer, command, body, tag);
+}
+
+void cgo_relay_backward(struct cgo_cipher *cc, struct cgo_layer *layer, uint8_t command,
+                        uint8_t body[509])
+{
+    run_one(cc, CGO_RELAY_BACKWARD, layer, command, body, NULL);
+}
+
+void cgo_relay_originate(struct cgo_cipher *cc, struct cgo_layer *layer, uint8_t command,
+                         uint8_t body[509], uint8_t tag[CGO_TAG_LEN])
+{
+    run_one(cc, CGO_RELAY_ORIGINATE, layer, command, body, tag);
+}
+
+void cgo_client_originate(struct cgo_cipher *cc, struct cgo_layer *layer, uint8_t command,
+                          uint8_t body[509], uint8_t tag[CGO_TAG_LEN])
+{
+    run_one(cc, CGO_CLIENT_ORIGINATE, layer, command, body, tag);
+}
+
+void cgo_client_forward(struct cgo_cipher *cc, struct cgo_layer *layer, uint8_t command,
+                        uint8_t body[509])
+{
+    run_one(cc, CGO_CLIENT_FORWARD, layer, command, body, NULL);
+}
+
+bool cgo_client_backward(struct cgo_cipher *cc, struct cgo_layer *layer, uint8_t command,
+                         uint8_t body[509], uint8_t tag[CGO_TAG_LEN])
+{
+    return run_one(cc, CGO_CLIENT_BACKWARD, layer, command, body, tag);
+}

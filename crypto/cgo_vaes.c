@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Counter Galois Onion with 256-bit AES and carry-less multiplication: two blocks to an
+// instruction.
+#define CGO_TARGET "avx2,aes,pclmul,vaes,vpclmulqdq"
+#include "cgo_x86.h"
+
+enum {
+    PAIRS = 8, // registers of two blocks each, under way at a time
+    TWEAK_PAIRS = 16,
+    GROUP_PAIRS = 4, // whose products share a reduction: 8 blocks, one for each power kept
+};
+
+struct wide_product {
+    __m256i lo, mid, hi;
+};
+
+static bool usable(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("aes") &&
+           __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("vaes") &&
+           __builtin_cpu_supports("vpclmulqdq");
+}
+
+TARGET_INLINE __m256i load_256(const uint8_t *at)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)at);
+}
+
+TARGET_INLINE void store_256(uint8_t *at, __m256i a)
+{
+    _mm256_storeu_si256((__m256i *)(void *)at, a);
+}
+
+TARGET_INLINE __m256i twice(__m128i a)
+{
+    return _mm256_broadcastsi128_si256(a);
+}
+
+// ---- POLYVAL
+
+TARGET_INLINE struct wide_product multiply_256(__m256i a, __m256i b)
+{
+    return (struct wide_product){
+        .lo = _mm256_clmulepi64_epi128(a, b, 0x00),
+        .mid = _mm256_xor_si256(_mm256_clmulepi64_epi128(a, b, 0x01),
+                                _mm256_clmulepi64_epi128(a, b, 0x10)),
+        .hi = _mm256_clmulepi64_epi128(a, b, 0x11),
+    };
+}
+
+TARGET_INLINE void accumulate(struct wide_product *sum, struct wide_product p)
+{
+    sum->lo = _mm256_xor_si256(sum->lo, p.lo);
+    sum->mid = _mm256_xor_si256(sum->mid, p.mid);
+    sum->hi = _mm256_xor_si256(sum->hi, p.hi);
+}
+
+TARGET_INLINE __m256i reduce_256(struct wide_product p)
+{
+    const __m256i top = _mm256_set1_epi64x(MODULUS_TOP);
+    __m256i carried = _mm256_xor_si256(_mm256_shuffle_epi32(p.lo, 0x4e), p.mid);
+    carried = _mm256_xor_si256(carried, _mm256_clmulepi64_epi128(p.lo, top, 0x00));
+    __m256i result = _mm256_xor_si256(_mm256_shuffle_epi32(carried, 0x4e), p.hi);
+    return _mm256_xor_si256(result, _mm256_clmulepi64_epi128(carried, top, 0x00));
+}
+
+TARGET_INLINE __m128i halves_xor(__m256i a)
+{
+    return _mm_xor_si128(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+}
+
+// Blocks 2i and 2i + 1 of the tweak, without T'.
+TARGET_INLINE __m256i tweak_pair(const uint8_t *body, uint8_t command, int i)
+{
+    const uint8_t *at = body + CGO_LEFT_LEN - 1 + 16 * (2 * i - 1);
+    if (i == 0)
+        return _mm256_set_m128i(tweak_block_1(body, command), _mm_setzero_si128());
+    if (i == TWEAK_PAIRS - 1)
+        return _mm256_set_m128i(tweak_block_31(body), load(at));
+    return load_256(at);
+}
+
+// The lower lanes take the even blocks and the upper lanes the odd ones. Until the last group both
+// are multiplied by the even powers, which leaves the lanes a factor KU apart; the last group makes
+// up for it.
+TARGET static inline struct product polyval_tweak(const struct cgo_layer *layer,
+                                                  const uint8_t *body, uint8_t command)
+{
+    struct wide_product sum;
+    __m256i carried = _mm256_setzero_si256();
+    UNROLL
+    for (int i = 0; i < TWEAK_PAIRS; i++) {
+        int in_group = i % GROUP_PAIRS;
+        const uint8_t *power = layer->ku_powers + 32 * in_group;
+        bool last_group = i >= TWEAK_PAIRS - GROUP_PAIRS;
+        __m256i powers = last_group ? load_256(power) : twice(load(power));
+        __m256i blocks = _mm256_xor_si256(tweak_pair(body, command, i), carried);
+        struct wide_product p = multiply_256(blocks, powers);
+        if (in_group == 0)
+            sum = p;
+        else
+            accumulate(&sum, p);
+        carried = _mm256_setzero_si256();
+        if (in_group == GROUP_PAIRS - 1 && !last_group)
+            carried = reduce_256(sum);
+    }
+    return (struct product){halves_xor(sum.lo), halves_xor(sum.mid), halves_xor(sum.hi)};
+}
+
+TARGET static inline void set_powers(__m128i ku, struct cgo_layer *layer)
+{
+    __m128i ku2 = reduce(multiply(ku, ku));
+    __m256i ku2_1 = _mm256_set_m128i(ku, ku2);
+    __m256i ku4_3 = reduce_256(multiply_256(ku2_1, twice(ku2)));
+    __m256i ku4 = twice(_mm256_castsi256_si128(ku4_3));
+    __m256i ku8_7 = reduce_256(multiply_256(ku4_3, ku4));
+    __m128i ku8 = _mm256_castsi256_si128(ku8_7);
+    __m128i ku16 = reduce(multiply(ku8, ku8));
+    store_256(layer->ku_powers, ku8_7);
+    store_256(layer->ku_powers + 32, reduce_256(multiply_256(ku2_1, ku4)));
+    store_256(layer->ku_powers + 64, ku4_3);
+    store_256(layer->ku_powers + 96, ku2_1);
+    store(layer->ku_32, reduce(multiply(ku16, ku16)));
+}
+
+// ---- AES
+
+// Blocks first, first + 1, … of the key stream, two to each of n registers.
+TARGET_INLINE void key_stream(const uint8_t *keys, __m128i start, int first, int n, __m256i *out)
+{
+    const __m256i step = _mm256_set_epi64x(INT64_C(2) << 56, 0, INT64_C(2) << 56, 0);
+    __m256i count = _mm256_set_epi64x((long long)(first + 1) << 56, 0, (long long)first << 56, 0);
+    // The counter's bits in `start` are zero, so XOR adds.
+    __m256i from = twice(_mm_xor_si128(start, round_key(keys, 0)));
+    UNROLL
+    for (int i = 0; i < n; i++) {
+        out[i] = _mm256_xor_si256(from, count);
+        count = _mm256_add_epi64(count, step);
+    }
+    UNROLL
+    for (int r = 1; r < ROUNDS; r++) {
+        __m256i key = twice(round_key(keys, r));
+        UNROLL
+        for (int i = 0; i < n; i++)
+            out[i] = _mm256_aesenc_epi128(out[i], key);
+    }
+    __m256i key = twice(round_key(keys, ROUNDS));
+    UNROLL
+    for (int i = 0; i < n; i++)
+        out[i] = _mm256_aesenclast_epi128(out[i], key);
+}
+
+TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
+                                 uint8_t *dst)
+{
+    const uint8_t *from = src + CGO_LEFT_LEN;
+    uint8_t *to = dst + CGO_LEFT_LEN;
+    __m256i stream[PAIRS];
+    __m128i tail = load(src + TAIL_AT); // before dst, which may be src, changes
+
+    key_stream(layer->prf_keys, start, 0, PAIRS, stream);
+    UNROLL
+    for (int i = 0; i < PAIRS; i++)
+        store_256(to + 32 * i, _mm256_xor_si256(load_256(from + 32 * i), stream[i]));
+    key_stream(layer->prf_keys, start, 2 * PAIRS, PAIRS, stream);
+    from += 32 * PAIRS;
+    to += 32 * PAIRS;
+    UNROLL
+    for (int i = 0; i < PAIRS - 1; i++)
+        store_256(to + 32 * i, _mm256_xor_si256(load_256(from + 32 * i), stream[i]));
+    __m128i block_29 = _mm256_extracti128_si256(stream[PAIRS - 2], 1);
+    __m128i block_30 = _mm256_castsi256_si128(stream[PAIRS - 1]);
+    store(dst + TAIL_AT, _mm_xor_si128(tail, _mm_alignr_epi8(block_30, block_29, 13)));
+}
+
+TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m128i start)
+{
+    __m256i stream[3];
+    key_stream(layer->prf_keys, start, CGO_T1_BLOCK, 3, stream);
+    return (struct new_keys){
+        .kb = _mm256_castsi256_si128(stream[0]),
+        .ku = _mm256_extracti128_si256(stream[0], 1),
+        .k = _mm256_castsi256_si128(stream[1]),
+        .b = _mm256_extracti128_si256(stream[1], 1),
+        .nonce = _mm256_castsi256_si128(stream[2]),
+    };
+}
+
+// AESENCLAST is SubBytes here: with four equal columns, ShiftRows changes nothing.
+TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_layer *layer)
+{
+    static const uint8_t constants[ROUNDS] = {1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36};
+    const __m256i rotated_last_word = _mm256_set1_epi32(0x0c0f0e0d);
+    __m256i keys = _mm256_set_m128i(k, kb);
+    store(layer->et_keys, kb);
+    store(layer->prf_keys, k);
+    UNROLL
+    for (int r = 0; r < ROUNDS; r++) {
+        __m256i word = _mm256_shuffle_epi8(keys, rotated_last_word);
+        word = _mm256_aesenclast_epi128(word, _mm256_set1_epi32(constants[r]));
+        keys = _mm256_xor_si256(keys, _mm256_slli_si256(keys, 4));
+        keys = _mm256_xor_si256(keys, _mm256_slli_si256(keys, 8));
+        keys = _mm256_xor_si256(keys, word);
+        store(layer->et_keys + 16 * (r + 1), _mm256_castsi256_si128(keys));
+        store(layer->prf_keys + 16 * (r + 1), _mm256_extracti128_si256(keys, 1));
+    }
+}
+
+const struct cgo_implementation cgo_vaes256 = {
+    .name = "vaes256",
+    .usable = usable,
+    .set_keys = set_keys,
+    .encrypt = encrypt,
+    .decrypt = decrypt,
+};

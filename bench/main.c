@@ -1,18 +1,43 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ramson-bench: benchmarks of the relay's parts.
+// ramson-bench: benchmarks of the relay and its parts.
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/message.h"
 #include "crypto.h"
+#include "relay.h"
 
 static const char usage[] =
-    "usage: ramson-bench crypto [--json]\n"
+    "usage: ramson-bench relay [options]\n"
+    "       ramson-bench crypto [--json]\n"
     "\n"
+    "  relay    a worker with its whole stack between its neighbours: Gbit/s per core, cycles per\n"
+    "           cell by stage, latency, and the ratio to what the ciphers alone would allow\n"
     "  crypto   nanoseconds per relay cell and per TLS record, next to OpenSSL\n"
     "\n"
-    "  --json   print one JSON object instead of a table\n"
-    "  --help   print this\n"
+    "relay:\n"
+    "  --links N           half of them towards origins (64)\n"
+    "  --circuits N        (2000)\n"
+    "  --direction D       both, forward, backward (both)\n"
+    "  --mtu N             (1500)\n"
+    "  --cipher C          of the records: aes128, aes256, chacha (aes256)\n"
+    "  --record-cells N    in the records that come in (31, as C tor fills them)\n"
+    "  --run N             cells of one circuit in a row (1)\n"
+    "  --window N          cells per link that may be inside the relay (64)\n"
+    "  --loss PERCENT      of frames, either way (0)\n"
+    "  --workers N         (1)\n"
+    "  --cpus G,W          CPU of the generators, CPU of the first worker (0,1)\n"
+    "  --seconds S         of each measurement (2)\n"
+    "  --checksums WHO     nic, software: who does TCP's and IP's (nic)\n"
+    "  --hugepages         use the system's\n"
+    "  --no-latency        leave that part out\n"
+    "\n"
+    "  --json        print one JSON object instead of a table\n"
+    "  --report DIR  write an HTML page with charts there\n"
+    "  --help        print this\n"
     "  --version\n";
 
 static int refuse(const char *what, const char *argument)
@@ -21,11 +46,105 @@ static int refuse(const char *what, const char *argument)
     return 1;
 }
 
+static bool parse_number(const char *text, double min, double max, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && *out >= min && *out <= max;
+}
+
+static bool parse_unsigned(const char *text, unsigned min, unsigned max, unsigned *out)
+{
+    double value;
+    if (!parse_number(text, min, max, &value) || value != (double)(unsigned)value)
+        return false;
+    *out = (unsigned)value;
+    return true;
+}
+
+static bool parse_cipher(const char *text, uint16_t *out)
+{
+    if (strcmp(text, "aes128") == 0)
+        *out = TLS_AES_128_GCM_SHA256_ID;
+    else if (strcmp(text, "aes256") == 0)
+        *out = TLS_AES_256_GCM_SHA384_ID;
+    else if (strcmp(text, "chacha") == 0)
+        *out = TLS_CHACHA20_POLY1305_SHA256_ID;
+    else
+        return false;
+    return true;
+}
+
+static bool parse_direction(const char *text, struct relay_options *o)
+{
+    o->forward = strcmp(text, "backward") != 0;
+    o->backward = strcmp(text, "forward") != 0;
+    return strcmp(text, "both") == 0 || o->forward != o->backward;
+}
+
+static bool parse_checksums(const char *text, struct relay_options *o)
+{
+    o->nic_checksums = strcmp(text, "nic") == 0;
+    return o->nic_checksums || strcmp(text, "software") == 0;
+}
+
+// Options that have a value. False: the value makes no sense. `*known` is false for no such option.
+static bool take_value(const char *name, const char *value, struct relay_options *o, bool *known)
+{
+    *known = true;
+    if (strcmp(name, "--links") == 0)
+        return parse_unsigned(value, 2, 60000, &o->links) && o->links % 2 == 0;
+    if (strcmp(name, "--circuits") == 0)
+        return parse_unsigned(value, 1, 1000000, &o->circuits);
+    if (strcmp(name, "--direction") == 0)
+        return parse_direction(value, o);
+    if (strcmp(name, "--mtu") == 0)
+        return parse_unsigned(value, 576, 9600, &o->mtu);
+    if (strcmp(name, "--cipher") == 0)
+        return parse_cipher(value, &o->cipher);
+    if (strcmp(name, "--record-cells") == 0)
+        return parse_unsigned(value, 1, 31, &o->record_cells);
+    if (strcmp(name, "--run") == 0)
+        return parse_unsigned(value, 1, 1000, &o->run_cells);
+    if (strcmp(name, "--window") == 0)
+        return parse_unsigned(value, 1, 2000, &o->window_cells);
+    if (strcmp(name, "--loss") == 0)
+        return parse_number(value, 0, 50, &o->loss_percent);
+    if (strcmp(name, "--workers") == 0)
+        return parse_unsigned(value, 1, 16, &o->workers);
+    if (strcmp(name, "--seconds") == 0)
+        return parse_number(value, 0.05, 3600, &o->seconds);
+    if (strcmp(name, "--memory") == 0)
+        return parse_unsigned(value, 256, 1 << 20, &o->memory_mb);
+    if (strcmp(name, "--cpus") == 0)
+        return sscanf(value, "%d,%d", &o->cpus[0], &o->cpus[1]) == 2;
+    if (strcmp(name, "--checksums") == 0)
+        return parse_checksums(value, o);
+    if (strcmp(name, "--report") == 0)
+        return (o->report = value)[0] != '\0';
+    *known = false;
+    return true;
+}
+
+static bool take_flag(const char *name, struct relay_options *o)
+{
+    if (strcmp(name, "--json") == 0)
+        o->json = true;
+    else if (strcmp(name, "--hugepages") == 0)
+        o->hugepages = true;
+    else if (strcmp(name, "--no-latency") == 0)
+        o->latency = false;
+    else
+        return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const char *command = NULL;
-    bool json = false;
+    struct relay_options options = relay_defaults;
     for (int i = 1; i < argc; i++) {
+        bool known = false;
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             fputs(usage, stdout);
             return 0;
@@ -34,10 +153,14 @@ int main(int argc, char **argv)
             puts("ramson-bench " RAMSON_VERSION);
             return 0;
         }
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
+        if (take_flag(argv[i], &options))
+            continue;
+        if (i + 1 < argc && !take_value(argv[i], argv[i + 1], &options, &known))
+            return refuse("bad value for an option", argv[i + 1]);
+        if (known)
+            i++;
         else if (argv[i][0] == '-')
-            return refuse("unknown option", argv[i]);
+            return refuse("unknown option, or no value for", argv[i]);
         else if (command)
             return refuse("unexpected argument", argv[i]);
         else
@@ -48,6 +171,8 @@ int main(int argc, char **argv)
         return 1;
     }
     if (strcmp(command, "crypto") == 0)
-        return bench_crypto(json);
+        return bench_crypto(options.json);
+    if (strcmp(command, "relay") == 0)
+        return bench_relay(&options);
     return refuse("unknown benchmark", command);
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `ramson-bench relay`: a worker with its whole stack between generators that play its neighbours.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct relay_options {
+    unsigned links, circuits, workers;
+    unsigned mtu;
+    bool forward, backward;
+    uint16_t cipher;       // TLS cipher suite
+    unsigned record_cells; // in the records that the neighbours send
+    unsigned run_cells;    // of one circuit in a row
+    unsigned window_cells; // per link: what the neighbours let wait in the relay
+    double loss_percent;
+    double seconds; // of each measurement
+    bool latency;
+    bool nic_checksums;
+    bool hugepages;
+    unsigned memory_mb;
+    int cpus[2]; // the generators', the first worker's
+    bool json;
+    const char *report; // folder, or NULL
+};
+
+extern const struct relay_options relay_defaults;
+
+// Exit status of the program.
+int bench_relay(const struct relay_options *options);

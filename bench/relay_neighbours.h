@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The relay's neighbours: the other ends of its links and circuits, all on one thread, over a TCP
+// stack of their own. They send cells whose content they can recognise when it comes out at the
+// other side, decrypt a sample of what comes out, and compare it.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cell.h"
+#include "base/counters.h"
+#include "base/message.h"
+#include "crypto/cell_cipher.h"
+#include "crypto/tor1.h"
+#include "relay.h"
+#include "relay_wire.h"
+#include "tcp/tcp.h"
+#include "tls/record_out.h"
+
+enum {
+    NEIGHBOUR_KEYS = 256, // key materials; circuits take turns
+    NEIGHBOUR_LATENCIES_MAX = 1 << 20,
+    NEIGHBOUR_SAMPLE_RECORDS = 24, // of so many records, one is opened
+};
+
+struct neighbour_flow { // one direction of a circuit
+    uint64_t sent;      // cells
+    uint32_t in_circid, out_circid;
+};
+
+struct bench_circuit {
+    struct neighbour_flow forward, backward;
+    uint16_t origin_link, away_link;
+    uint8_t origin_worker, away_worker;
+    bool ready, created;
+    struct handle origin_end, away_end;
+};
+
+struct neighbour_link {
+    struct tls_out out;
+    struct record_key in;
+    struct tcp_conn *tcp;
+    struct handle conn; // the relay's end
+    uint8_t worker;
+    bool connected, records, is_readable, sends;
+    uint16_t port;
+    unsigned until_sample; // records
+    uint32_t *flows;       // circuit << 1 | backward
+    uint32_t n_flows, next_flow, run_left;
+};
+
+struct neighbours {
+    const struct relay_options *options;
+    struct wire *wire;
+    struct tcp_stack *tcp;
+    struct counters counters; // of this stack
+    struct tls_worker tls;
+    struct cell_cipher *cipher;
+    struct ctr_stream keys[NEIGHBOUR_KEYS][2]; // forward, backward, at their begin
+    struct neighbour_link *links;
+    struct bench_circuit *circuits;
+    uint64_t now_us;
+    uint64_t random_state;
+    unsigned turn;
+
+    // What goes on
+    bool sending;
+    uint64_t window_cells;  // most that may be on their way
+    double cells_per_cycle; // 0: as many as go
+    double credit_cells;
+    uint64_t last_tsc;
+    uint64_t sent, arrived;  // cells
+    uint64_t checked, wrong; // cells that came out
+    uint64_t starved;        // turns in which the window let nothing go
+    uint64_t turns;
+    uint64_t extended;   // EXTENDED2 that came
+    const char *broken;  // what went wrong, if something did
+    uint32_t *latencies; // TSC cycles / 16
+    unsigned n_latencies;
+    bool keep_latencies;
+
+    struct neighbour_link **readable;
+    unsigned n_readable;
+    uint8_t record[31 * CELL_LEN + 64];
+    uint8_t opened[CELL_CIPHER_SCRATCH + TLS_STAGING_LEN];
+};
+
+struct neighbours *neighbours_create(const struct relay_options *options, struct wire *wire,
+                                     const char **error);
+void neighbours_destroy(struct neighbours *n);
+void neighbours_material(unsigned circuit, uint8_t material[TOR1_MATERIAL_LEN]);
+// The keys that both ends of a link use; `to_relay` says for which direction.
+void neighbours_link_keys(const struct relay_options *options, unsigned link, bool to_relay,
+                          struct tls_keys *out);
+bool neighbours_connect(struct neighbours *n);
+void neighbours_start_records(struct neighbours *n, struct neighbour_link *link);
+void neighbours_send_cell(struct neighbours *n, struct neighbour_link *link, uint32_t circid,
+                          uint8_t command, const void *body, size_t length);
+// A link's list of flows, once all circuits stand.
+bool neighbours_make_flows(struct neighbours *n);
+// Receive, check, send.
+void neighbours_turn(struct neighbours *n);

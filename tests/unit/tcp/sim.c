@@ -165,10 +165,20 @@ static void check_packet(const struct rte_mbuf *m)
     assert_int_equal(m->l4_len, (tcp->data_off >> 4) * 4);
 }
 
+static uint64_t packet_sum(const struct rte_mbuf *m)
+{
+    uint64_t sum = (uint64_t)m->data_off << 16 | m->data_len;
+    for (uint16_t i = 0; i < m->data_len; i++)
+        sum = sum * 31 + rte_pktmbuf_mtod(m, const uint8_t *)[i];
+    return sum;
+}
+
 static void driver_release(struct sim *sim, uint64_t now)
 {
     while (sim->n_held && sim->held[sim->held_first].until <= now) {
-        rte_pktmbuf_free(sim->held[sim->held_first].packet);
+        const struct sim_held *held = &sim->held[sim->held_first];
+        assert_true(held->sum == packet_sum(held->packet));
+        rte_pktmbuf_free(held->packet);
         sim->held_first = (sim->held_first + 1) % SIM_HELD_MAX;
         sim->n_held--;
     }
@@ -191,7 +201,7 @@ static void env_transmit(void *ctx, struct rte_mbuf *m)
     }
     assert_true(sim->n_held < SIM_HELD_MAX);
     sim->held[(sim->held_first + sim->n_held++) % SIM_HELD_MAX] =
-        (struct sim_held){.until = sim->now_us + sim->hold_us, .packet = m};
+        (struct sim_held){.until = sim->now_us + sim->hold_us, .packet = m, .sum = packet_sum(m)};
 }
 
 // ---- hosts

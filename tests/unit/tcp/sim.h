@@ -61,6 +61,7 @@ struct sim_flight {
 struct sim_held {
     uint64_t until;
     struct rte_mbuf *packet;
+    uint64_t sum; // of what was handed over: it must not change meanwhile
 };
 
 struct sim_host {

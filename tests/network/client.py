@@ -5,6 +5,7 @@ The client leaves streams to us (`__LeaveStreamsUnattached`); each transfer's lo
 circuit its stream belongs to.
 """
 
+import contextlib
 import hashlib
 import socket
 import struct
@@ -90,6 +91,18 @@ class Client:
         except stem.ControllerError:
             pass  # it is closed already
 
+    @contextlib.contextmanager
+    def _told(self, circuit):
+        """Says of a transfer that hangs what the client thinks of its circuit and streams."""
+        try:
+            yield
+        except TimeoutError:
+            circuits = [f"{c.status} {'→'.join(name for _, name in c.path)}"
+                        for c in self.control.get_circuits() if c.id == circuit]
+            streams = [s.status for s in self.control.get_streams() if s.circ_id == circuit]
+            raise Failure(f"no byte for {TRANSFER_TIMEOUT_S} s on circuit {circuit} {circuits}, "
+                          f"streams {streams}") from None
+
     def _open(self, circuit):
         """A connection to the HTTP server through this circuit."""
         connection = socket.socket()
@@ -114,13 +127,13 @@ class Client:
 
     def download(self, circuit, length, progress=None):
         """Fetches `length` bytes and returns their SHA-256; `progress` is told each total."""
-        with self._open(circuit) as connection:
+        with self._told(circuit), self._open(circuit) as connection:
             connection.sendall(b"GET /bytes/%d HTTP/1.0\r\n\r\n" % length)
             return _body(connection, length, progress)[1]
 
     def upload(self, circuit, data):
         """Sends `data` and returns the SHA-256 that the server saw."""
-        with self._open(circuit) as connection:
+        with self._told(circuit), self._open(circuit) as connection:
             connection.sendall(b"PUT /x HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(data))
             connection.sendall(data)
             return _body(connection, 64)[0].decode()

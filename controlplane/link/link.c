@@ -90,7 +90,7 @@ static void answer_requests(struct link *link, struct link_handshake *h, enum de
 static void note_failed_dial(struct link *link)
 {
     if (link->initiator && link->handshake && !link->table->relay->stopping)
-        link_failures_add(&link->table->failures, link->handshake->target.rsa_id,
+        link_failures_add(&link->table->failures, &link->handshake->target,
                           &link->connection->remote, link_now_ms(link->table));
 }
 

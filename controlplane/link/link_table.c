@@ -264,7 +264,7 @@ static struct link *dial(struct link_table *t, const struct link_target *target,
     *reason = DESTROY_CONNECTFAILED;
     for (unsigned i = 0; i < target->n_addresses && !address; i++)
         if (target->addresses[i].family == ADDRESS_IPV4 &&
-            !link_failures_has(&t->failures, target->rsa_id, &target->addresses[i], link_now_ms(t)))
+            !link_failures_has(&t->failures, target, &target->addresses[i], link_now_ms(t)))
             address = &target->addresses[i];
     if (!address)
         return NULL;

@@ -141,18 +141,23 @@ static void failures_are_remembered_for_a_minute(void **state)
 {
     (void)state;
     static struct link_failures f;
-    const uint8_t id[20] = {1}, other[20] = {2};
+    const struct link_target target = {.rsa_id = {1}, .has_ed_id = true, .ed_id = {3}};
+    const struct link_target other_rsa = {.rsa_id = {2}, .has_ed_id = true, .ed_id = {3}};
+    const struct link_target other_ed = {.rsa_id = {1}, .has_ed_id = true, .ed_id = {4}};
+    const struct link_target no_ed = {.rsa_id = {1}};
     struct address here = address_ipv4(0x01010101, 9001), there = address_ipv4(0x01010101, 9002);
-    assert_false(link_failures_has(&f, id, &here, 5));
-    link_failures_add(&f, id, &here, 1000);
-    assert_true(link_failures_has(&f, id, &here, 1000));
-    assert_true(link_failures_has(&f, id, &here, 60999));
-    assert_false(link_failures_has(&f, id, &here, 61000));
-    assert_false(link_failures_has(&f, other, &here, 1000));
-    assert_false(link_failures_has(&f, id, &there, 1000));
+    assert_false(link_failures_has(&f, &target, &here, 5));
+    link_failures_add(&f, &target, &here, 1000);
+    assert_true(link_failures_has(&f, &target, &here, 1000));
+    assert_true(link_failures_has(&f, &target, &here, 60999));
+    assert_false(link_failures_has(&f, &target, &here, 61000));
+    assert_false(link_failures_has(&f, &other_rsa, &here, 1000));
+    assert_false(link_failures_has(&f, &other_ed, &here, 1000));
+    assert_false(link_failures_has(&f, &no_ed, &here, 1000));
+    assert_false(link_failures_has(&f, &target, &there, 1000));
     for (unsigned i = 0; i < LINK_FAILURES_MAX; i++)
-        link_failures_add(&f, other, &there, 2000);
-    assert_false(link_failures_has(&f, id, &here, 2000)); // the oldest went
+        link_failures_add(&f, &other_rsa, &there, 2000);
+    assert_false(link_failures_has(&f, &target, &here, 2000)); // the oldest went
 }
 
 int main(void)

@@ -123,6 +123,34 @@ static void wrong_identities_are_refused(void **state)
     }
 }
 
+// Whoever asks for a relay under a wrong Ed25519 id must not make it unreachable for others.
+static void a_wrong_request_spoils_no_right_one(void **state)
+{
+    (void)state;
+    for (int has_ed_id = 0; has_ed_id < 2; has_ed_id++) {
+        struct link_target wrong, right;
+        struct outcome o = {0};
+        target_of(&b, &wrong);
+        wrong.ed_id[0] ^= 1;
+        link_get(&a.relay, &wrong, on_ready, &o);
+        wire_run();
+        assert_int_equal(o.reason, DESTROY_OR_IDENTITY);
+        target_of(&b, &right);
+        right.has_ed_id = has_ed_id;
+        assert_non_null(link_get(&a.relay, &right, on_ready, &o));
+        wire_run();
+        assert_non_null(o.link);
+        // The same again is still refused at once.
+        unsigned dials = a.dials;
+        assert_null(link_get(&a.relay, &wrong, on_ready, &o));
+        assert_null(o.link);
+        assert_int_equal(a.dials, dials);
+        link_table_close_all(a.relay.links);
+        wire_run();
+        a.relay.links->failures = (struct link_failures){0};
+    }
+}
+
 // 13.46: the Ed25519 id is known even if nobody asked for it.
 static void an_id_not_asked_for_is_learned(void **state)
 {
@@ -410,6 +438,7 @@ int main(void)
         TABLE_TEST(dials_are_joined),
         TABLE_TEST(a_refused_dial_is_remembered),
         TABLE_TEST(wrong_identities_are_refused),
+        TABLE_TEST(a_wrong_request_spoils_no_right_one),
         TABLE_TEST(an_id_not_asked_for_is_learned),
         TABLE_TEST(needs_an_address),
         TABLE_TEST(the_better_link_is_found),

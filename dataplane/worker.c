@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_random.h>
+#include <rte_mempool.h>
 #include <rte_ring.h>
 
 #include "command.h"
@@ -42,7 +42,7 @@ static uint64_t env_now_us(void *ctx)
 static uint32_t env_random(void *ctx)
 {
     struct worker *w = ctx;
-    return (uint32_t)(worker_random(w) >> 32);
+    return (uint32_t)worker_random(w);
 }
 
 static void env_transmit(void *ctx, struct rte_mbuf *packet)
@@ -63,13 +63,9 @@ static void unreachable(void *ctx, const struct address *local, const struct add
     tcp_unreachable(w->tcp, local, remote);
 }
 
-// splitmix64 over a seed from the kernel's generator.
 uint64_t worker_random(struct worker *w)
 {
-    uint64_t z = w->random_state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return random_stream_u64(&w->random);
 }
 
 // A cell may carry a layer: keys.
@@ -117,9 +113,12 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
     TAILQ_INIT(&w->receiving);
     TAILQ_INIT(&w->transmitting);
     TAILQ_INIT(&w->closing);
+    TAILQ_INIT(&w->stalled);
     TAILQ_INIT(&w->dead);
     TAILQ_INIT(&w->reports);
-    w->random_state = rte_rand();
+    // All workers together hold at most half of what the control thread has.
+    w->held_messages_max = w->channel->down_pool->size / (2 * w->n_workers);
+    random_stream_init(&w->random);
     w->now_us = tsc_us();
     struct record_aead *aead = record_aead_create();
     w->tls = (struct tls_worker){.aead = aead, .counters = &w->counters};
@@ -136,6 +135,7 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
         .env = {w, env_now_us, env_random, env_transmit, env_port_is_ours},
         .packets = packets,
         .counters = &w->counters,
+        .max_packets = config->max_packets / config->n_workers,
         .max_connections = links,
         .mtu = (uint16_t)smallest_mtu(config),
         .receive_window_bytes = TCP_RECEIVE_WINDOW_BYTES,
@@ -161,6 +161,7 @@ void worker_release(struct worker *w)
         w->refused = m->next;
         channel_free(m);
     }
+    random_stream_clear(&w->random);
     batch_release(&w->batch);
     if (w->tcp)
         tcp_stack_destroy(w->tcp);
@@ -285,7 +286,6 @@ unsigned worker_turn(struct worker *w)
     stage_done(&clock, &clock.rx);
     tcp_input(w->tcp, packets, n);
     work += take_messages(w);
-    tcp_advance(w->tcp);
     net_advance(w->net_worker, w->now_us);
     work += take_events(w);
     stage_done(&clock, &clock.tcp_in);
@@ -294,6 +294,7 @@ unsigned worker_turn(struct worker *w)
     stage_done(&clock, &clock.cells);
     work += transmit_connections(w);
     conn_end_slow_closings(w);
+    tcp_advance(w->tcp); // so late that one ACK says all: what was read, and goes with what is sent
     stage_done(&clock, &clock.tls_seal);
     net_flush(w->net_worker);
     send_reports(w);

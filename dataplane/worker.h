@@ -12,6 +12,7 @@
 #include "cell/batch.h"
 #include "cell/circuit_end.h"
 #include "cell/conn.h"
+#include "crypto/random_stream.h"
 #include "dataplane/dataplane.h"
 #include "net/net.h"
 #include "tcp/tcp.h"
@@ -48,12 +49,16 @@ struct worker {
     struct conn_list receiving;    // have bytes to look at
     struct conn_list transmitting; // have something to send, and perhaps room for it
     struct conn_list closing;      // oldest first
+    struct conn_list stalled;      // hold messages of the control thread's, longest first
     struct conn_list dead;         // CONN_CLOSED is still to be told
     struct end_list reports;       // CIRCUIT_CLOSED is still to be told
     struct message *refused;       // dials that could not be begun, still to be answered
 
+    uint32_t held_messages; // by the connections in `stalled`
+    uint32_t held_messages_max;
+
     uint64_t now_us; // when this turn of the loop began
-    uint64_t random_state;
+    struct random_stream random;
     uint64_t idle_turns;
     uint64_t woken_peers; // set of workers that cells were sent to in this turn
 };
@@ -68,7 +73,7 @@ unsigned worker_turn(struct worker *w);
 // The thread: runs until MSG_STOP. `arg` is a struct worker *.
 int worker_run(void *arg);
 
-// Random numbers that nobody's secret depends on (circuit ids, padding of relay messages).
+// Unpredictable: initial sequence numbers, ports, circuit ids, padding of relay messages.
 uint64_t worker_random(struct worker *w);
 // Hands a cell to another worker, or drops it and says false. Takes the cell.
 bool worker_send_peer(struct worker *w, unsigned peer, struct cell *c);

@@ -211,13 +211,12 @@ bool end_originate(struct worker *w, struct circuit_end *end, uint8_t command, u
             cell_free(c);
         return false;
     }
-    uint64_t padding[(CELL_BODY_LEN + 7) / 8];
-    for (size_t i = 0; i < sizeof(padding) / sizeof(padding[0]); i++)
-        padding[i] = worker_random(w);
+    uint8_t padding[CELL_BODY_LEN];
+    random_stream_bytes(&w->random, padding, sizeof(padding));
     struct relay_message message = {
         .command = command, .stream_id = stream_id, .length = length, .body = body};
     uint8_t tag[TOR1_TAG_LEN];
-    relay_message_build(&message, (const uint8_t *)padding, c->body);
+    relay_message_build(&message, padding, c->body);
     tor1_originate(&end->layer, c->body, tag);
     cell_cipher_add(w->cipher, &end->layer.cipher, c->body, c->body);
     cell_cipher_run(w->cipher);

@@ -34,6 +34,10 @@ enum {
     LINK_CELL_ASSEMBLED_MAX = 16 * 1024,    // CERTS is the longest, with 2 KB
     LINK_KEY_LIFETIME_MS = 110 * 60 * 1000, // less than 2 h, with room for making the next
     LINK_KEY_RETRY_MS = 60 * 1000,
+    // KeyUpdates of a peer: so many at once, then one in so much time. A key lasts for 2^24
+    // records.
+    LINK_KEY_UPDATES_BURST = 16,
+    LINK_KEY_UPDATE_EVERY_MS = 1000,
     LINK_ID_BUCKETS = 4096, // of the table by RSA id
     LINK_PADDING_SLOTS = 128,
     LINK_PADDING_SLOT_MS = 100,
@@ -88,6 +92,7 @@ struct link {
     uint8_t ed_id[32];                // only when authenticated
     struct link_handshake *handshake; // NULL once it is open
     struct tls_secret rx, tx;         // kept for key updates
+    uint64_t key_updates_until_ms;    // when the peer's would be spent if they came evenly
     uint64_t deadline_ms;             // of the stage; when open, of idleness
     uint64_t opened_ms;
     uint32_t circuits;

@@ -110,6 +110,17 @@ void link_tls_key_old(struct link *link)
     OPENSSL_cleanse(&tx, sizeof tx);
 }
 
+static bool may_update_key(struct link *link)
+{
+    uint64_t now_ms = link_now_ms(link->table);
+    if (link->key_updates_until_ms < now_ms)
+        link->key_updates_until_ms = now_ms;
+    if (link->key_updates_until_ms - now_ms >= LINK_KEY_UPDATES_BURST * LINK_KEY_UPDATE_EVERY_MS)
+        return false;
+    link->key_updates_until_ms += LINK_KEY_UPDATE_EVERY_MS;
+    return true;
+}
+
 void link_tls_message(struct link *link, const uint8_t *bytes, size_t length)
 {
     uint8_t request;
@@ -119,6 +130,10 @@ void link_tls_message(struct link *link, const uint8_t *bytes, size_t length)
     }
     if (request > KEY_UPDATE_REQUESTED) {
         fail(link, TLS_ALERT_ILLEGAL_PARAMETER, "a malformed key update");
+        return;
+    }
+    if (!may_update_key(link)) {
+        fail(link, TLS_ALERT_UNEXPECTED_MESSAGE, "too many key updates");
         return;
     }
     bool both = request == KEY_UPDATE_REQUESTED;

@@ -484,6 +484,27 @@ static void keys_are_updated(void **state)
     assert_int_equal(wire.rekey.count, 5);
 }
 
+// Each one costs the control thread a key derivation and a message that may wait for the peer.
+static void a_flood_of_key_updates_is_ended(void **state)
+{
+    (void)state;
+    const uint8_t update[5] = {24, 0, 0, 1, 1};
+    connect_nodes();
+    struct link *link = link_of(b.accepted);
+    for (unsigned i = 0; i < LINK_KEY_UPDATES_BURST; i++)
+        b.accepted->ops->tls_handshake(b.accepted, update, sizeof update);
+    assert_int_equal(link->state, LINK_OPEN);
+    assert_int_equal(wire.rekey.count, LINK_KEY_UPDATES_BURST);
+    // One more is allowed after a while, but not two.
+    link->key_updates_until_ms -= LINK_KEY_UPDATE_EVERY_MS;
+    b.accepted->ops->tls_handshake(b.accepted, update, sizeof update);
+    assert_int_equal(link->state, LINK_OPEN);
+    b.accepted->ops->tls_handshake(b.accepted, update, sizeof update);
+    assert_int_equal(link->state, LINK_CLOSING);
+    assert_int_equal(wire.last_alert, TLS_ALERT_UNEXPECTED_MESSAGE);
+    assert_int_equal(wire.rekey.count, LINK_KEY_UPDATES_BURST + 1);
+}
+
 static void other_tls_messages_are_refused(void **state)
 {
     (void)state;
@@ -619,6 +640,7 @@ int main(void)
         LINK_TEST(open_links_ignore_and_refuse),
         LINK_TEST(padding_is_negotiated),
         LINK_TEST(keys_are_updated),
+        LINK_TEST(a_flood_of_key_updates_is_ended),
         LINK_TEST(other_tls_messages_are_refused),
         LINK_TEST(survives_mangled_cells),
         LINK_TEST(survives_mangled_tls),

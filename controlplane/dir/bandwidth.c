@@ -51,12 +51,22 @@ static void next_second(struct bandwidth *b)
         end_day(b);
 }
 
+// What was seen stays; the day goes on by the new clock. Of these bytes nobody knows how long they
+// took.
+static void follow_clock(struct bandwidth *b, time_t now, const uint64_t totals[2])
+{
+    b->begun += now - b->second;
+    b->second = now;
+    memcpy(b->last, totals, sizeof(b->last));
+    memset(b->ring, 0, sizeof(b->ring));
+}
+
 void bandwidth_sample(struct bandwidth *b, time_t now, uint64_t read_bytes, uint64_t written_bytes)
 {
     const uint64_t totals[2] = {read_bytes, written_bytes};
     time_t pause = now - b->second;
     if (pause < 0 || pause > DAY_S) { // the clock was set
-        bandwidth_begin(b, now, read_bytes, written_bytes);
+        follow_clock(b, now, totals);
         return;
     }
     uint64_t share[2], rest[2];

@@ -27,7 +27,8 @@ struct bandwidth {
 
 void bandwidth_begin(struct bandwidth *b, time_t now, uint64_t read_bytes, uint64_t written_bytes);
 // Totals since the relay started. Meant to be called every second; after a longer pause the bytes
-// are spread evenly, after a longer one than BANDWIDTH_SECONDS the peak is lost.
+// are spread evenly, after a longer one than BANDWIDTH_SECONDS the peak is lost. A clock that was
+// set back, or ahead by more than a day, costs the bytes since the last sample and nothing else.
 void bandwidth_sample(struct bandwidth *b, time_t now, uint64_t read_bytes, uint64_t written_bytes);
 uint32_t bandwidth_observed(const struct bandwidth *b); // bytes per second
 // "write-history …\nread-history …\n", or "" before the first day is over. Returns the length.

@@ -26,7 +26,7 @@ static const char usage[] =
     "  --cipher C          of the records: aes128, aes256, chacha (aes256)\n"
     "  --record-cells N    in the records that come in (31, as C tor fills them)\n"
     "  --run N             cells of one circuit in a row (1)\n"
-    "  --window N          cells per link that may be inside the relay (64)\n"
+    "  --window N          cells per link that may be inside the relay (32)\n"
     "  --loss PERCENT      of frames, either way (0)\n"
     "  --workers N         (1)\n"
     "  --cpus G,W          CPU of the generators, CPU of the first worker (0,1)\n"

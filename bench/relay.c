@@ -14,7 +14,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
-#include "relay_measure.h"
+#include "relay_report.h"
 
 const struct relay_options relay_defaults = {
     .links = 64,
@@ -26,7 +26,7 @@ const struct relay_options relay_defaults = {
     .cipher = TLS_AES_256_GCM_SHA384_ID,
     .record_cells = 31,
     .run_cells = 1,
-    .window_cells = 64,
+    .window_cells = 32,
     .seconds = 2,
     .latency = true,
     .nic_checksums = true,
@@ -93,62 +93,91 @@ static bool start_relay(struct relay_bench *b, char *error, size_t error_size)
     return b->dp != NULL;
 }
 
-static void print_result(const struct relay_result *r)
+// On the worker's core, while the generators' core does the same: it is busy when the relay runs,
+// too, and the two may be halves of one.
+static bool measure_floor(const struct relay_options *o, struct floor_result *out)
 {
-    double ns = 1e9 / (double)rte_get_tsc_hz();
-    printf("%.2f s, %u windows quiet (%.0f %%)\n", r->seconds, r->windows, r->quiet_share * 100);
-    printf("%.2f Gbit/s per core; %.2f Mcells/s; worker busy %.1f %%; neighbours waited %.0f %%\n",
-           r->gbit_per_core, r->cells_per_s / 1e6, r->busy_share * 100, r->waiting_share * 100);
-    printf("%-26s %8.0f cycles %8.1f ns\n", "per cell", r->cycles_per_cell,
-           r->cycles_per_cell * ns);
-    for (unsigned i = 0; i < STAGES; i++)
-        printf("  %-24s %8.0f cycles %8.1f ns\n", relay_stage_names[i], r->stages[i],
-               r->stages[i] * ns);
-    printf("cells per record: in %.1f, out %.1f; packets per cell: in %.2f, out %.2f\n",
-           r->in_record_cells, r->out_record_cells, r->in_packets, r->out_packets);
-    printf("drops %lu, retransmits %lu, frames lost %lu\n", r->drops, r->retransmits,
-           r->frames_lost);
-    printf("latency p50 %.0f µs, p99 %.0f µs, p99.9 %.0f µs of %u\n", r->latency_us[0],
-           r->latency_us[1], r->latency_us[2], r->latencies);
+    struct floor_request worker = {.cipher = o->cipher, .record_cells = o->record_cells};
+    struct floor_request other = worker;
+    rte_eal_remote_launch(floor_run, &worker, LCORE_FIRST_WORKER);
+    floor_run(&other);
+    rte_eal_wait_lcore(LCORE_FIRST_WORKER);
+    *out = worker.result;
+    return worker.good;
 }
 
-static int run(struct relay_bench *b)
+// Latency at shares of what went at most.
+static bool measure_loads(struct relay_bench *b, struct relay_report *r)
+{
+    for (unsigned i = 0; i < RELAY_LOADS; i++)
+        if (!relay_measure(b, b->options->seconds / 2, relay_loads[i] * r->most.cells_per_s,
+                           &r->loads[i]))
+            return false;
+    r->has_loads = true;
+    return true;
+}
+
+static bool run(struct relay_bench *b, struct relay_report *r)
 {
     struct neighbours *n = b->neighbours;
     n->window_cells = (uint64_t)b->options->window_cells * b->options->links;
-    struct relay_result r;
-    if (!control_set_up(b->dp, n) || !relay_measure(b, b->options->seconds, 0, &r)) {
+    bool good = control_set_up(b->dp, n) && relay_measure(b, b->options->seconds, 0, &r->most) &&
+                (!b->options->latency || measure_loads(b, r));
+    if (!good) {
         fprintf(stderr, "ramson-bench: %s\n", n->broken ? n->broken : "no memory");
         counters_print(stderr, "worker", dataplane_counters(b->dp, 0));
         counters_print(stderr, "neighbours", &n->counters);
-        return 1;
     }
-    print_result(&r);
-    printf("%lu cells of those that came out were decrypted and compared, %lu were wrong\n",
-           n->checked, n->wrong);
-    return n->broken || n->wrong;
+    r->checked = n->checked;
+    r->wrong = n->wrong;
+    return good;
+}
+
+static bool start_run_stop(struct relay_bench *b, struct relay_report *r)
+{
+    char error[256] = "";
+    const char *why = error;
+    bool good = start_relay(b, error, sizeof(error)) &&
+                (b->neighbours = neighbours_create(b->options, &b->wire, &why));
+    if (!good)
+        fprintf(stderr, "ramson-bench: %s\n", why);
+    good = good && run(b, r);
+    if (b->dp)
+        dataplane_stop(b->dp);
+    if (b->neighbours)
+        neighbours_destroy(b->neighbours);
+    return good;
 }
 
 int bench_relay(const struct relay_options *options)
 {
     static struct relay_bench b;
-    char error[256] = "";
-    const char *why = error;
-    b.options = options;
-    int status = 1;
+    static struct relay_report r;
+    b.options = r.options = options;
+    machine_describe(&r.machine);
     if (!start_eal(options)) {
-        why = "DPDK does not start";
-    } else if (start_relay(&b, error, sizeof(error)) &&
-               (b.neighbours = neighbours_create(options, &b.wire, &why))) {
-        status = run(&b);
-        why = NULL;
+        fprintf(stderr, "ramson-bench: DPDK does not start; see --memory and --hugepages\n");
+        return 1;
     }
-    if (why)
-        fprintf(stderr, "ramson-bench: %s\n", why);
-    if (b.dp) {
-        dataplane_stop(b.dp);
-        if (b.neighbours)
-            neighbours_destroy(b.neighbours);
+    r.hz = (double)rte_get_tsc_hz();
+    if (!measure_floor(options, &r.floors[0])) {
+        fprintf(stderr, "ramson-bench: this CPU or its memory does not do\n");
+        return 1;
     }
-    return status;
+    if (!start_run_stop(&b, &r) || !measure_floor(options, &r.floors[1]))
+        return 1;
+    if (r.most.windows == 0) {
+        fprintf(stderr, "ramson-bench: other programs had these CPUs all the time; no window of "
+                        "2 ms is worth anything\n");
+        return 1;
+    }
+    int failed = 0;
+    if (options->json)
+        failed = relay_print_json(&r);
+    else
+        relay_print_text(&r);
+    int rc = options->report ? relay_write_page(&r, options->report) : 0;
+    if (rc != 0)
+        fprintf(stderr, "ramson-bench: can't write to %s: %s\n", options->report, strerror(-rc));
+    return failed || rc != 0 || r.wrong != 0;
 }

@@ -2,6 +2,7 @@
 // Windows of a running relay, and what can be said of them.
 #include "relay_measure.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ enum { WINDOWS_MAX = 1 << 16, TURNS_PER_LOOK = 16 };
 static const double window_s = 0.002;
 static const double quiet_share_min = 0.97;
 static const double warm_up_s = 0.15;
+static const unsigned settle_windows = 4; // until what waited through a disturbance has gone
 
 const char *const relay_stage_names[STAGES] = {
     "receive, IP", "TCP in, events",          "open records",
@@ -139,15 +141,21 @@ static void percentiles(struct neighbours *n, struct relay_result *r)
     }
 }
 
-static uint64_t all_drops(const struct counters *c)
+// What was dropped, and by which counters ("tcp_window 3, …").
+static void note_drops(const struct counters *before, const struct counters *after,
+                       struct relay_result *r)
 {
-    uint64_t sum = 0;
-#define ADD_DROP(name, what)                                                                       \
-    if (strncmp(#name, "drop_", 5) == 0)                                                           \
-        sum += c->name;
-    COUNTERS(ADD_DROP)
-#undef ADD_DROP
-    return sum;
+    size_t used = 0;
+#define NOTE_DROP(name, what)                                                                      \
+    if (strncmp(#name, "drop_", 5) == 0 && after->name != before->name) {                          \
+        r->drops += after->name - before->name;                                                    \
+        if (used < sizeof(r->drop_names))                                                          \
+            used += (size_t)snprintf(r->drop_names + used, sizeof(r->drop_names) - used,           \
+                                     "%s%s %lu", used ? ", " : "", #name + 5,                      \
+                                     (unsigned long)(after->name - before->name));                 \
+    }
+    COUNTERS(NOTE_DROP)
+#undef NOTE_DROP
 }
 
 static void run_until(struct relay_bench *b, uint64_t until)
@@ -166,7 +174,7 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
     struct window *windows = calloc(WINDOWS_MAX, sizeof(*windows));
     struct snapshot first, from, to;
     unsigned count = 0, all = 0;
-    bool after_quiet = false;
+    unsigned quiet_before = 0;
 
     memset(out, 0, sizeof(*out));
     if (!windows)
@@ -187,12 +195,11 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
         control_listen(b->dp, n);
         take(b, &to);
         bool quiet = was_quiet(b, &from, &to);
-        // What came in right after a disturbance had waited through it.
-        if (quiet && after_quiet)
+        if (quiet && quiet_before)
             fill_window(&from, &to, dataplane_workers(b->dp), &windows[count++]);
-        else
+        if (!quiet || quiet_before < settle_windows)
             n->n_latencies = (unsigned)from.latencies;
-        after_quiet = quiet;
+        quiet_before = quiet ? quiet_before + 1 : 0;
         all++;
         to.latencies = n->n_latencies;
         from = to;
@@ -200,7 +207,7 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
     out->seconds = (double)(to.tsc - first.tsc) / hz;
     out->quiet_share = all ? (double)count / all : 0;
     out->windows = count;
-    out->drops = all_drops(&to.sum) - all_drops(&first.sum);
+    note_drops(&first.sum, &to.sum, out);
     out->retransmits = to.sum.tcp_retransmits - first.sum.tcp_retransmits;
     out->frames_lost = b->wire.lost - lost;
     sum_middle(windows, count, out);

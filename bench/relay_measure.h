@@ -41,6 +41,7 @@ struct relay_result {
     double in_record_cells, out_record_cells, in_packets, out_packets; // packets per cell
     double waiting_share; // of the generators' turns: they waited for the relay
     uint64_t drops, retransmits, frames_lost;
+    char drop_names[160];
     double latency_us[3]; // p50, p99, p99.9
     unsigned latencies;
 };

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Opens records, runs the cell cipher over their cells, seals them again.
+#include "floor.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cell.h"
+#include "crypto/cell_cipher.h"
+#include "crypto/record_aead.h"
+
+enum { RECORDS = 8, CELLS_MAX = 31, ROUNDS = 61, PASSES = 24, CELL_STRIDE = 576 };
+
+static const uint8_t header[RECORD_AAD_LEN] = {23, 3, 3, 0x3e, 0x3e};
+
+struct floor {
+    struct record_key open, seal;
+    struct ctr_stream streams[RECORDS * CELLS_MAX];
+    struct record_aead *aead;
+    struct cell_cipher *cipher;
+    unsigned cells;
+    struct {
+        uint8_t sealed[CELLS_MAX * CELL_LEN + 1], tag[RECORD_TAG_LEN];
+        uint8_t front[CELL_CIPHER_SCRATCH], plain[CELLS_MAX * CELL_LEN + 1];
+        uint8_t cells[CELLS_MAX][CELL_STRIDE];
+        uint8_t out[CELLS_MAX * CELL_LEN + 1], out_tag[RECORD_TAG_LEN];
+    } records[RECORDS];
+    double times[3][ROUNDS];
+};
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static size_t length_of(const struct floor *f)
+{
+    return f->cells * (size_t)CELL_LEN + 1; // and the content type
+}
+
+static bool open_all(struct floor *f)
+{
+    bool good = true;
+    for (unsigned i = 0; i < RECORDS; i++) {
+        struct record_op op;
+        f->open.sequence = i;
+        record_aead_begin(f->aead, &op, &f->open, header);
+        record_aead_open(f->aead, &op, &f->open, f->records[i].plain, f->records[i].sealed,
+                         length_of(f));
+        good = record_aead_open_end(f->aead, &op, &f->open, f->records[i].tag) && good;
+    }
+    return good;
+}
+
+static void cipher_all(struct floor *f)
+{
+    for (unsigned i = 0; i < RECORDS; i++)
+        for (unsigned c = 0; c < f->cells; c++)
+            cell_cipher_add(f->cipher, &f->streams[i * f->cells + c],
+                            f->records[i].plain + c * CELL_LEN + CELL_LEN - CELL_BODY_LEN,
+                            f->records[i].cells[c] + CELL_CIPHER_SCRATCH);
+    cell_cipher_run(f->cipher);
+}
+
+static void seal_all(struct floor *f)
+{
+    for (unsigned i = 0; i < RECORDS; i++) {
+        struct record_op op;
+        record_aead_begin(f->aead, &op, &f->seal, header);
+        record_aead_seal(f->aead, &op, &f->seal, f->records[i].out, f->records[i].plain,
+                         length_of(f));
+        record_aead_seal_end(f->aead, &op, &f->seal, f->records[i].out_tag);
+    }
+}
+
+static bool prepare(struct floor *f, uint16_t suite)
+{
+    static const uint8_t secret[32] = "records", iv[12] = "iv";
+    if (!f->aead || !f->cipher || !record_key_init(f->aead, &f->open, suite, secret, iv, 0) ||
+        !record_key_init(f->aead, &f->seal, suite, secret, iv, 0))
+        return false;
+    for (unsigned i = 0; i < RECORDS * CELLS_MAX; i++)
+        ctr_stream_init(f->cipher, &f->streams[i], (const uint8_t *)"a circuit's keys");
+    seal_all(f);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        memcpy(f->records[i].sealed, f->records[i].out, length_of(f));
+        memcpy(f->records[i].tag, f->records[i].out_tag, RECORD_TAG_LEN);
+    }
+    return open_all(f);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void measure(struct floor *f, struct floor_result *out)
+{
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        double t[4] = {now_ns()};
+        for (unsigned i = 0; i < PASSES; i++)
+            (void)open_all(f);
+        t[1] = now_ns();
+        for (unsigned i = 0; i < PASSES; i++)
+            cipher_all(f);
+        t[2] = now_ns();
+        for (unsigned i = 0; i < PASSES; i++)
+            seal_all(f);
+        t[3] = now_ns();
+        for (unsigned i = 0; i < 3; i++)
+            f->times[i][round] = (t[i + 1] - t[i]) / PASSES / RECORDS / f->cells;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        qsort(f->times[i], ROUNDS, sizeof(f->times[i][0]), compare);
+    *out = (struct floor_result){f->times[0][ROUNDS / 2], f->times[1][ROUNDS / 2],
+                                 f->times[2][ROUNDS / 2]};
+}
+
+int floor_run(void *arg)
+{
+    struct floor_request *request = arg;
+    struct floor *f = aligned_alloc(64, (sizeof(*f) + 63) / 64 * 64);
+    if (!f)
+        return -1;
+    memset(f, 0, sizeof(*f));
+    f->cells = request->record_cells;
+    f->aead = record_aead_create();
+    f->cipher = cell_cipher_create();
+    request->good = prepare(f, request->cipher);
+    if (request->good)
+        measure(f, &request->result);
+    cell_cipher_destroy(f->cipher);
+    record_aead_destroy(f->aead);
+    free(f);
+    return request->good ? 0 : -1;
+}

@@ -41,6 +41,7 @@ int channel_open(struct channel *ch, unsigned worker, const struct channel *firs
                  unsigned messages)
 {
     *ch = (struct channel){.worker = worker, .down_fd = -1, .up_fd = -1};
+    ch->up_reserve = messages / 8;
     ch->down_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ch->up_fd = first ? first->up_fd : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ch->control_sleeps = first ? first->control_sleeps : calloc(1, sizeof(*ch->control_sleeps));
@@ -133,6 +134,9 @@ unsigned channel_receive_up(struct channel *ch, struct message **out, unsigned m
 
 struct message *channel_message_up(struct channel *ch, enum message_type type)
 {
+    bool may_use_reserve = type == MSG_CONN_CLOSED || type == MSG_CIRCUIT_CLOSED;
+    if (!may_use_reserve && rte_mempool_avail_count(ch->up_pool) <= ch->up_reserve)
+        return NULL;
     return take(ch, ch->up_pool, type);
 }
 

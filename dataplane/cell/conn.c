@@ -23,18 +23,6 @@ int conn_table_init(struct conn_table *t, uint32_t capacity)
     return 0;
 }
 
-static void drop_queues(struct conn *c)
-{
-    cell_queue_clear(&c->link_cells);
-    while (c->outgoing) {
-        struct message *m = c->outgoing;
-        c->outgoing = m->next;
-        channel_free(m);
-    }
-    c->outgoing_last = NULL;
-    c->outgoing_bytes = 0;
-}
-
 static void wipe_keys(struct conn *c)
 {
     tls_in_clear(&c->tls_in);
@@ -46,7 +34,11 @@ void conn_table_release(struct conn_table *t)
     for (uint32_t i = 0; t->conns && i < t->capacity; i++) {
         if (t->conns[i].state == CONN_FREE)
             continue;
-        drop_queues(&t->conns[i]);
+        cell_queue_clear(&t->conns[i].link_cells);
+        for (struct message *m = t->conns[i].outgoing, *next; m; m = next) {
+            next = m->next;
+            channel_free(m);
+        }
         wipe_keys(&t->conns[i]);
     }
     rte_free(t->conns);
@@ -163,6 +155,7 @@ void conn_abort(struct worker *w, struct conn *c, enum conn_close_reason reason)
     if (!c->closing)
         begin_closing(w, c, reason);
     c->finished = true;
+    conn_drop_outgoing(w, c);
     tcp_abort(c->tcp);
 }
 
@@ -219,7 +212,8 @@ static void tcp_gone(struct worker *w, struct conn *c, enum conn_close_reason re
 {
     close_ends(w, c);
     leave_lists(w, c);
-    drop_queues(c);
+    cell_queue_clear(&c->link_cells);
+    conn_drop_outgoing(w, c);
     wipe_keys(c);
     if (c->closing)
         TAILQ_REMOVE(&w->closing, c, closing_entry);

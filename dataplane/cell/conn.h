@@ -28,8 +28,8 @@ enum conn_state {
 };
 
 enum {
-    CONN_OUTGOING_MAX_BYTES = 256 * 1024, // from the control plane, not yet taken by TCP
-    CONN_CELLS_MAX = 4096,                // DESTROY and CREATE-like cells that wait
+    CONN_OUTGOING_MAX = 128, // messages from the control plane, not yet taken by TCP
+    CONN_CELLS_MAX = 4096,   // DESTROY and CREATE-like cells that wait
     CONN_RECORDS_PER_TURN = 16,
     CONN_CELLS_PER_RECORD = 31, // 31 cells of 514 bytes fill a record of 16 KiB
     CONN_CLOSING_MAX_US = 5000000,
@@ -67,7 +67,7 @@ struct conn {
 
     // From the control plane: raw bytes or plaintext, in order.
     struct message *outgoing, *outgoing_last;
-    uint32_t outgoing_bytes;
+    uint32_t outgoing_count;
     uint32_t outgoing_offset; // of the first message: sent already
 
     // cells
@@ -80,8 +80,9 @@ struct conn {
     TAILQ_ENTRY(conn) receiving_entry;
     TAILQ_ENTRY(conn) transmitting_entry;
     TAILQ_ENTRY(conn) closing_entry;
-    TAILQ_ENTRY(conn) entry;   // free list, or worker's dead list
-    uint8_t partial[CELL_LEN]; // the begin of a cell whose rest has not come
+    TAILQ_ENTRY(conn) stalled_entry; // on the worker's list while `outgoing` is not empty
+    TAILQ_ENTRY(conn) entry;         // free list, or worker's dead list
+    uint8_t partial[CELL_LEN];       // the begin of a cell whose rest has not come
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -116,11 +117,14 @@ void conn_end_slow_closings(struct worker *w);
 void conn_send_reports(struct worker *w);
 
 // ---- messages of the control plane
-void conn_send(struct worker *w, struct conn *c, struct message *m); // takes the message
+// Takes the message. Closes connections whose peers let too many of them wait: the control thread's
+// messages are few, and it waits for them to come back.
+void conn_send(struct worker *w, struct conn *c, struct message *m);
 void conn_consumed(struct worker *w, struct conn *c, uint64_t offset);
 void conn_start_tls(struct worker *w, struct conn *c, const struct message *m);
 void conn_rekey(struct worker *w, struct conn *c, struct message *m); // takes the message
 
+void conn_drop_outgoing(struct worker *w, struct conn *c);
 void conn_wants_receive(struct worker *w, struct conn *c);
 void conn_wants_transmit(struct worker *w, struct conn *c);
 // Queues a cell of link level, header included. `body` has at most CELL_BODY_LEN bytes; the rest is

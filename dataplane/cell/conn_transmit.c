@@ -15,14 +15,22 @@ static bool speaks_tls(const struct conn *c)
     return c->state == CONN_RECORDS || c->state == CONN_OPEN;
 }
 
+static void abort_stalled(struct worker *w, struct conn *c)
+{
+    w->counters.drop_conn_stalled++;
+    conn_abort(w, c, CONN_CLOSE_LIMIT);
+}
+
 void conn_send(struct worker *w, struct conn *c, struct message *m)
 {
-    if (c->closing || c->outgoing_bytes + m->length > CONN_OUTGOING_MAX_BYTES) {
+    if (c->closing || c->outgoing_count == CONN_OUTGOING_MAX) {
         if (!c->closing)
-            conn_close(w, c, CONN_CLOSE_LIMIT, 0);
+            abort_stalled(w, c);
         channel_free(m);
         return;
     }
+    if (!c->outgoing)
+        TAILQ_INSERT_TAIL(&w->stalled, c, stalled_entry);
     m->next = NULL;
     // What is queued before records begin goes out raw, however late.
     m->command = speaks_tls(c) ? OUTGOING_SEALED : OUTGOING_RAW;
@@ -31,19 +39,31 @@ void conn_send(struct worker *w, struct conn *c, struct message *m)
     else
         c->outgoing = m;
     c->outgoing_last = m;
-    c->outgoing_bytes += m->length;
+    c->outgoing_count++;
+    w->held_messages++;
     conn_wants_transmit(w, c);
+    while (w->held_messages > w->held_messages_max)
+        abort_stalled(w, TAILQ_FIRST(&w->stalled));
 }
 
-static void drop_first_outgoing(struct conn *c)
+static void drop_first_outgoing(struct worker *w, struct conn *c)
 {
     struct message *m = c->outgoing;
     c->outgoing = m->next;
-    if (!c->outgoing)
-        c->outgoing_last = NULL;
-    c->outgoing_bytes -= m->length;
+    c->outgoing_count--;
     c->outgoing_offset = 0;
+    w->held_messages--;
     channel_free(m);
+    if (!c->outgoing) { // a peer that takes a little now and then keeps its place
+        c->outgoing_last = NULL;
+        TAILQ_REMOVE(&w->stalled, c, stalled_entry);
+    }
+}
+
+void conn_drop_outgoing(struct worker *w, struct conn *c)
+{
+    while (c->outgoing)
+        drop_first_outgoing(w, c);
 }
 
 // Puts the tx key of a MSG_TLS_REKEY to use once what stands before it has gone out.
@@ -194,7 +214,7 @@ void conn_transmit(struct worker *w, struct conn *c)
         if (c->outgoing) {
             error = send_first_outgoing(w, c);
             if (!error)
-                drop_first_outgoing(c);
+                drop_first_outgoing(w, c);
         } else {
             error = send_cells(w, c, writable);
         }

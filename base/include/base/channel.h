@@ -19,6 +19,7 @@ struct channel {
     struct rte_ring *up;           // worker → control
     struct rte_mempool *down_pool; // messages of the control thread; shared by all its channels
     struct rte_mempool *up_pool;   // messages of this worker
+    unsigned up_reserve;           // of them, kept for CONN_CLOSED and CIRCUIT_CLOSED
     int down_fd;                   // eventfd the worker sleeps on
     int up_fd;                     // eventfd the control thread sleeps on; shared by all channels
     _Atomic int worker_sleeps;     // set by the worker, cleared by whoever wakes it
@@ -42,7 +43,9 @@ void channel_wake_worker(struct channel *ch);
 unsigned channel_receive_up(struct channel *ch, struct message **out, unsigned max);
 
 // ---- worker
-// NULL when the pool is empty; the caller keeps what it wanted to say and tries again later.
+// NULL when the pool is empty; the caller keeps what it wanted to say and tries again later. Some
+// messages are kept for what ended, which must get through whatever peers flood us with: the
+// control thread gets neither its dials' messages nor its own objects back otherwise.
 struct message *channel_message_up(struct channel *ch, enum message_type type);
 // False (and the message stays the caller's) when the ring is full.
 bool channel_send_up(struct channel *ch, struct message *m);

@@ -75,6 +75,7 @@
     X(drop_create_bad_id, "CREATE cells with a bad or used circuit id")                            \
     X(drop_circuit_limit, "circuits refused since the table was full")                             \
     X(drop_message_ring_full, "messages to the control thread put off or refused")                 \
+    X(drop_conn_stalled, "connections closed since the peer took nothing, and messages ran short") \
     /* the worker itself */                                                                        \
     X(cycles_busy, "time-stamp cycles spent with work")                                            \
     X(cycles_idle, "time-stamp cycles spent polling or asleep")                                    \

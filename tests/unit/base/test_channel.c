@@ -98,12 +98,19 @@ static void test_pool_runs_out(void **state)
     unsigned n = 0;
     while (n <= MESSAGES && (taken[n] = channel_message_up(ch, MSG_CONN_DATA)))
         n++;
+    assert_int_equal(n, MESSAGES - ch->up_reserve);
+    assert_true(ch->up_reserve > 0);
+    // What ended gets through.
+    while (n <= MESSAGES &&
+           (taken[n] = channel_message_up(ch, n % 2 ? MSG_CONN_CLOSED : MSG_CIRCUIT_CLOSED)))
+        n++;
     assert_int_equal(n, MESSAGES);
+    assert_null(channel_message_up(ch, MSG_CONN_DATA));
     struct message *down = channel_message_down(ch, MSG_CONN_SEND);
     assert_non_null(down);
     channel_free(down);
     channel_free(taken[--n]);
-    taken[n] = channel_message_up(ch, MSG_CONN_DATA);
+    taken[n] = channel_message_up(ch, MSG_CONN_CLOSED);
     assert_non_null(taken[n++]);
     while (n > 0)
         channel_free(taken[--n]);
@@ -115,7 +122,7 @@ static void test_ring_is_full(void **state)
     struct channel *ch = *state;
     struct message *got[MESSAGES];
     for (unsigned i = 0; i < MESSAGES; i++) {
-        struct message *m = channel_message_up(ch, MSG_CONN_DATA);
+        struct message *m = channel_message_up(ch, MSG_CONN_CLOSED);
         assert_non_null(m);
         assert_true(channel_send_up(ch, m));
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <rte_mempool.h>
 
 #include "cell/relay_message.h"
 #include "rig.h"
@@ -295,6 +296,77 @@ static void the_ring_to_another_worker_is_full(void **state)
     path_close(p);
 }
 
+// ---- messages
+
+// Peers whose window is shut, and for whom there is always something more to send (a KeyUpdate to
+// answer, padding). What waits for them must not be all that the control thread has: it would wait
+// for ever, and the relay with it.
+static void peers_that_take_nothing(void **state)
+{
+    (void)state;
+    enum { BAD = 8, ROUNDS = 1000 };
+    struct rig *rig = rig_create(1);
+    struct channel *ch = &rig->channels[0];
+    struct tcp_conn *bad[BAD];
+    struct handle conns[BAD];
+    struct peer_link *good = peer_link_accepted(rig, 0);
+    for (unsigned i = 0; i < BAD; i++) {
+        bad[i] = fake_accept(rig->workers[0].tcp, address_ipv4(0x0a000100 + i, 1));
+        fake_set_window(bad[i], 0);
+        rig_run(rig);
+        struct message *m = rig_expect(rig, MSG_CONN_ACCEPTED);
+        conns[i] = m->conn;
+        channel_free(m);
+    }
+    rig->workers[0].held_messages_max = 300;
+    for (unsigned i = 0; i < 2 * ROUNDS; i++) {
+        unsigned j = i < ROUNDS ? 0 : i % BAD; // at first it is one alone
+        struct message *m = rig_message(rig, 0, MSG_CONN_SEND);
+        m->conn = conns[j];
+        m->length = 1;
+        rig_send(rig, m);
+        assert_in_range(rte_mempool_in_use_count(ch->down_pool), 0,
+                        i < ROUNDS ? CONN_OUTGOING_MAX : 300);
+    }
+    assert_true(bad[0]->aborted);
+    assert_true(bad[1]->aborted); // the first of those who wait
+    assert_true(rig->workers[0].counters.drop_conn_stalled >= 2);
+    // Who takes what is sent is not touched by it.
+    struct origin *o = origin_create(good, CIRCID);
+    origin_free(o);
+    peer_link_free(good);
+    rig_destroy(rig);
+}
+
+// A control thread that does not keep up. Requests may fail; but what ended is told, and a dial
+// that failed does not keep the control thread's message.
+static void reports_come_through(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(1);
+    struct peer_link *link = peer_link_accepted(rig, 0);
+    struct origin *o = origin_create(link, CIRCID);
+    unsigned sent = 0;
+    while (!rig_has(rig, MSG_CIRCUIT_CLOSED) && sent++ < RIG_MESSAGES_MAX) {
+        origin_send(o, CELL_RELAY, RELAY_BEGIN, 1, "", 0, true);
+        rig_run(rig); // receives, and gives nothing back
+    }
+    expect_closed_once(rig, o->end, DESTROY_RESOURCELIMIT);
+    struct message *dial = rig_message(rig, 0, MSG_CIRCUIT_DIAL);
+    dial->cookie = COOKIE;
+    rig_send(rig, dial);
+    struct message *m = rig_expect(rig, MSG_CIRCUIT_CLOSED);
+    assert_int_equal(m->cookie, COOKIE);
+    channel_free(m);
+    assert_int_equal(rte_mempool_in_use_count(rig->channels[0].down_pool), 0);
+    fake_gone(link->tcp, CONN_CLOSE_RESET);
+    rig_run(rig);
+    channel_free(rig_expect(rig, MSG_CONN_CLOSED));
+    origin_free(o);
+    peer_link_free(link);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +377,8 @@ int main(void)
         cmocka_unit_test(a_splice_before_its_layer),
         cmocka_unit_test(no_memory_for_a_layer),
         cmocka_unit_test(the_ring_to_another_worker_is_full),
+        cmocka_unit_test(peers_that_take_nothing),
+        cmocka_unit_test(reports_come_through),
     };
     rig_eal();
     return cmocka_run_group_tests(tests, NULL, NULL);

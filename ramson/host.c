@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,7 +91,7 @@ bool host_check_data_directory(const struct config *config, struct config_error 
     return access(path, R_OK | W_OK | X_OK) == 0 || wrong_directory(config, strerror(errno), error);
 }
 
-bool host_take_data_directory(const struct config *config, struct config_error *error)
+bool host_prepare_data_directory(const struct config *config, struct config_error *error)
 {
     char lock[CONFIG_PATH_MAX + sizeof("/lock")];
     if (mkdir(config->data_directory, 0700) != 0 && errno != EEXIST)
@@ -101,10 +102,9 @@ bool host_take_data_directory(const struct config *config, struct config_error *
     int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return wrong_directory(config, strerror(errno), error);
-    if (lockf(fd, F_TLOCK, 0) == 0)
-        return true; // the descriptor stays open for as long as we live
-    close(fd);
-    return wrong_directory(config, "another relay is using it", error);
+    bool is_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    close(fd); // lets go of the lock
+    return is_free || wrong_directory(config, "another relay is using it", error);
 }
 
 // ---- memory

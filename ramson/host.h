@@ -17,9 +17,10 @@ bool host_check_memory(const struct config *config, struct config_error *error);
 // The devices exist as far as the kernel knows them, and this process may use them.
 bool host_check_devices(const struct config *config, struct config_error *error);
 
-// Makes data_directory (its last part only, mode 0700) and takes its lock, which C tor takes too.
-// The process holds it until it ends.
-bool host_take_data_directory(const struct config *config, struct config_error *error);
+// Makes data_directory (its last part only, mode 0700), and finds out whether a relay, be it C
+// tor's, is using it. The lock is taken with the keys (identity/identity.h); to know it before DPDK
+// starts spares a long wait and a late complaint.
+bool host_prepare_data_directory(const struct config *config, struct config_error *error);
 
 // "0000:03:00.0" or "03:00.0", with or without ",arguments".
 bool host_device_is_pci(const char *device);

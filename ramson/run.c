@@ -216,7 +216,7 @@ int run_relay(const struct config *config)
            SIG_IGN); // net_tap is told of packets by signals; on overflow the kernel sends this
     signal(SIGUSR1, SIG_IGN); // until there are counters
     if (!host_check_cpus(config, &error) || !host_check_memory(config, &error) ||
-        !host_check_devices(config, &error) || !host_take_data_directory(config, &error) ||
+        !host_check_devices(config, &error) || !host_prepare_data_directory(config, &error) ||
         !eal_start(config, ports, &error)) {
         say(&error);
         return 1;

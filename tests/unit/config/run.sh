@@ -63,4 +63,10 @@ relay=
 [ $(($(date +%s) - started)) -le 6 ] || fail "took more than 5 s to end"
 grep -q 'stopped' "$work/log" || fail "no orderly end"
 [ ! -s "$work/out" ] || fail "something on standard output"
+
+# C tor locks by flock(2); a relay that it runs is noticed before DPDK starts.
+flock "$work/data/lock" "$ramson" run --config "$work/r.json" 2>"$work/second" &&
+    fail "ran beside C tor"
+grep -q 'data_directory: found ".*" (another relay is using it)' "$work/second" ||
+    fail "beside C tor it said: $(cat "$work/second")"
 echo "started, counted, ended"

@@ -132,15 +132,12 @@ static bool make_parts(struct relay *relay, char *error, size_t error_size)
 
 static void free_parts(struct relay *relay)
 {
-    if (relay->publisher)
-        publisher_free(relay->publisher);
+    publisher_free(relay->publisher);
     if (relay->circuits)
         circuit_table_free(relay->circuits);
-    if (relay->links)
-        link_table_free(relay->links);
+    link_table_free(relay->links);
     connection_table_free(relay->connections);
-    if (relay->identity)
-        identity_free(relay->identity);
+    identity_free(relay->identity);
 }
 
 struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct config *config,
@@ -195,8 +192,6 @@ static void wait_for_connections(uv_timer_t *timer)
     if (connection_table_count(cp->relay.connections) > 0 && cp->stop_waited_ms < STOP_MAX_MS)
         return;
     uv_timer_stop(timer);
-    publisher_free(cp->relay.publisher);
-    cp->relay.publisher = NULL;
     close_loop_handles(cp);
 }
 
@@ -207,6 +202,8 @@ void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *
     cp->relay.stopping = true;
     cp->stopped = done;
     cp->stopped_user = user;
+    publisher_free(cp->relay.publisher); // an authority may take its time
+    cp->relay.publisher = NULL;
     circuit_table_close_all(cp->relay.circuits);
     link_table_close_all(cp->relay.links);
     uv_timer_start(&cp->stop_timer, wait_for_connections, 0, STOP_POLL_MS);

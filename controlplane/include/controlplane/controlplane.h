@@ -18,8 +18,9 @@ struct controlplane;
 struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct config *config,
                                         struct channel **channels, unsigned n_workers, char *error,
                                         size_t error_size);
-// Closes links in order (circuits get DESTROY, peers a close_notify); calls `done` from the loop
-// when everything is closed, or after 3 s at the latest. Then controlplane_free may be called.
+// Gives up uploads and closes links in order (circuits get DESTROY, peers a close_notify); calls
+// `done` from the loop when everything is closed, or after 3 s at the latest. Then
+// controlplane_free may be called.
 void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *user);
 void controlplane_free(struct controlplane *cp);
 

@@ -8,15 +8,18 @@
 
 #include "base/message.h"
 #include "crypto.h"
+#include "handshake.h"
 #include "relay.h"
 
 static const char usage[] =
     "usage: ramson-bench relay [options]\n"
+    "       ramson-bench handshake [--json] [--report DIR]\n"
     "       ramson-bench crypto [--json]\n"
     "\n"
-    "  relay    a worker with its whole stack between its neighbours: Gbit/s per core, cycles per\n"
-    "           cell by stage, latency, and the ratio to what the ciphers alone would allow\n"
-    "  crypto   nanoseconds per relay cell and per TLS record, next to OpenSSL\n"
+    "  relay      a worker with its whole stack between its neighbours: Gbit/s per core, cycles\n"
+    "             per cell by stage, latency, and the ratio to what the ciphers alone would allow\n"
+    "  handshake  ntor and ntor-v3 onion skins that one core answers per second\n"
+    "  crypto     nanoseconds per relay cell and per TLS record, next to OpenSSL\n"
     "\n"
     "relay:\n"
     "  --links N           half of them towards origins (64)\n"
@@ -172,6 +175,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(command, "crypto") == 0)
         return bench_crypto(options.json);
+    if (strcmp(command, "handshake") == 0)
+        return bench_handshake(options.json, options.report);
     if (strcmp(command, "relay") == 0)
         return bench_relay(&options);
     return refuse("unknown benchmark", command);

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `ramson-bench handshake`: onion skins that one core answers in a second.
+#pragma once
+
+#include <stdbool.h>
+
+// Exit status of the program.
+int bench_handshake(bool json, const char *report);

@@ -42,6 +42,9 @@ TARGET static inline struct product polyval_tweak(const struct cgo_layer *layer,
             if (i == 0)
                 block = _mm_xor_si128(block, carried);
             sum = add(sum, multiply(block, load(layer->ku_powers + 16 * i)));
+            KEEP(sum.lo);
+            KEEP(sum.mid);
+            KEEP(sum.hi);
         }
     }
     return sum;
@@ -110,6 +113,17 @@ TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, c
         store(to + 16 * i, _mm_xor_si128(load(from + 16 * i), stream[i]));
     __m128i last = _mm_alignr_epi8(stream[GROUP - 2], stream[GROUP - 3], 13);
     store(dst + TAIL_AT, _mm_xor_si128(tail, last));
+}
+
+TARGET static inline struct product prf_t0_and_others(const struct cgo_layer *layer, __m128i start,
+                                                      const uint8_t *src, uint8_t *dst,
+                                                      struct chain *next,
+                                                      const struct cgo_job *after)
+{
+    chain_run(next);
+    struct product p = polyval_tweak(after->layer, after->src, after->command);
+    prf_t0(layer, start, src, dst);
+    return p;
 }
 
 TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m128i start)

@@ -16,7 +16,11 @@ enum {
     CGO_AES_ROUND_KEYS = 11,
 };
 
-// The functions that differ. In all of them a layer keeps KU^1 and B as they are, and K and KB as
+// The functions that differ. ku_sums is laid out for registers of two lanes: with the powers taken
+// two by two, 8 7 | 6 5 | 4 3 | 2 1, it is 8 6 7 5 4 2 3 1, the sum of the halves of each in 8
+// bytes.
+//
+// In all of them a layer keeps KU^1 and B as they are, and K and KB as
 // the first round key of an encryption schedule or the last of a decryption schedule.
 struct cgo_implementation {
     const char *name;

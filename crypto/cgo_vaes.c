@@ -5,9 +5,13 @@
 #include "cgo_x86.h"
 
 enum {
-    PAIRS = 8, // registers of two blocks each, under way at a time
+    PAIRS = 8,         // registers of two blocks each, under way at a time
+    STREAM_PAIRS = 16, // the last has only 13 bytes that are used
     TWEAK_PAIRS = 16,
     GROUP_PAIRS = 4, // whose products share a reduction: 8 blocks, one for each power kept
+    GROUPS = TWEAK_PAIRS / GROUP_PAIRS,
+    GROUP_STEPS = GROUP_PAIRS + 1,          // the reduction is a step, too
+    TWEAK_STEPS = GROUPS * GROUP_STEPS - 1, // but not the last: more is added before it
 };
 
 struct wide_product {
@@ -48,13 +52,6 @@ TARGET_INLINE struct wide_product multiply_256(__m256i a, __m256i b)
     };
 }
 
-TARGET_INLINE void accumulate(struct wide_product *sum, struct wide_product p)
-{
-    sum->lo = _mm256_xor_si256(sum->lo, p.lo);
-    sum->mid = _mm256_xor_si256(sum->mid, p.mid);
-    sum->hi = _mm256_xor_si256(sum->hi, p.hi);
-}
-
 TARGET_INLINE __m256i reduce_256(struct wide_product p)
 {
     const __m256i top = _mm256_set1_epi64x(MODULUS_TOP);
@@ -64,7 +61,12 @@ TARGET_INLINE __m256i reduce_256(struct wide_product p)
     return _mm256_xor_si256(result, _mm256_clmulepi64_epi128(carried, top, 0x00));
 }
 
-TARGET_INLINE __m128i halves_xor(__m256i a)
+TARGET_INLINE __m256i sum_of_halves(__m256i a)
+{
+    return _mm256_xor_si256(a, _mm256_shuffle_epi32(a, 0x4e));
+}
+
+TARGET_INLINE __m128i sum_of_lanes(__m256i a)
 {
     return _mm_xor_si128(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
 }
@@ -80,53 +82,123 @@ TARGET_INLINE __m256i tweak_pair(const uint8_t *body, uint8_t command, int i)
     return load_256(at);
 }
 
+// A tweak's way through POLYVAL, in steps that can be taken between others' work.
+//
 // The lower lanes take the even blocks and the upper lanes the odd ones. Until the last group both
 // are multiplied by the even powers, which leaves the lanes a factor KU apart; the last group makes
 // up for it.
+struct tweak {
+    const struct cgo_layer *layer;
+    const uint8_t *body;
+    uint8_t command;
+    __m256i carried;         // the groups before, reduced
+    struct wide_product sum; // of this group; mid is Karatsuba's: it lacks lo and hi
+};
+
+TARGET_INLINE __m256i powers_256(const uint8_t *powers, bool last_group)
+{
+    return last_group ? load_256(powers) : twice(load(powers));
+}
+
+TARGET_INLINE void multiply_pair(struct tweak *t, int group, int i)
+{
+    bool last_group = group == GROUPS - 1;
+    __m256i powers = powers_256(t->layer->ku_powers + 32 * i, last_group);
+    __m256i sums = powers_256(t->layer->ku_sums + 32 * (i / 2), last_group);
+    __m256i pair = tweak_pair(t->body, t->command, GROUP_PAIRS * group + i);
+    if (i == 0 && group > 0)
+        pair = _mm256_xor_si256(pair, t->carried);
+    __m256i halves = sum_of_halves(pair);
+    struct wide_product p = {
+        .lo = _mm256_clmulepi64_epi128(pair, powers, 0x00),
+        .mid = i % 2 == 0 ? _mm256_clmulepi64_epi128(halves, sums, 0x00)
+                          : _mm256_clmulepi64_epi128(halves, sums, 0x10),
+        .hi = _mm256_clmulepi64_epi128(pair, powers, 0x11),
+    };
+    if (i == 1) { // comes first
+        t->sum = p;
+    } else {
+        t->sum.lo = _mm256_xor_si256(t->sum.lo, p.lo);
+        t->sum.mid = _mm256_xor_si256(t->sum.mid, p.mid);
+        t->sum.hi = _mm256_xor_si256(t->sum.hi, p.hi);
+    }
+    KEEP(t->sum.lo);
+    KEEP(t->sum.mid);
+    KEEP(t->sum.hi);
+}
+
+TARGET_INLINE struct wide_product completed(struct wide_product sum)
+{
+    sum.mid = _mm256_xor_si256(sum.mid, _mm256_xor_si256(sum.lo, sum.hi));
+    return sum;
+}
+
+// The pair that needs the group before comes last in its group, so that the reduction has time.
+TARGET_INLINE void tweak_step(struct tweak *t, int step)
+{
+    int group = step / GROUP_STEPS, in_group = step % GROUP_STEPS;
+    if (in_group < GROUP_PAIRS)
+        multiply_pair(t, group, (in_group + 1) % GROUP_PAIRS);
+    else
+        t->carried = reduce_256(completed(t->sum));
+}
+
+TARGET_INLINE struct product tweak_done(const struct tweak *t)
+{
+    struct wide_product sum = completed(t->sum);
+    return (struct product){sum_of_lanes(sum.lo), sum_of_lanes(sum.mid), sum_of_lanes(sum.hi)};
+}
+
 TARGET static inline struct product polyval_tweak(const struct cgo_layer *layer,
                                                   const uint8_t *body, uint8_t command)
 {
-    struct wide_product sum;
-    __m256i carried = _mm256_setzero_si256();
+    struct tweak t = {.layer = layer, .body = body, .command = command};
     UNROLL
-    for (int i = 0; i < TWEAK_PAIRS; i++) {
-        int in_group = i % GROUP_PAIRS;
-        const uint8_t *power = layer->ku_powers + 32 * in_group;
-        bool last_group = i >= TWEAK_PAIRS - GROUP_PAIRS;
-        __m256i powers = last_group ? load_256(power) : twice(load(power));
-        __m256i blocks = _mm256_xor_si256(tweak_pair(body, command, i), carried);
-        struct wide_product p = multiply_256(blocks, powers);
-        if (in_group == 0)
-            sum = p;
-        else
-            accumulate(&sum, p);
-        carried = _mm256_setzero_si256();
-        if (in_group == GROUP_PAIRS - 1 && !last_group)
-            carried = reduce_256(sum);
-    }
-    return (struct product){halves_xor(sum.lo), halves_xor(sum.mid), halves_xor(sum.hi)};
+    for (int step = 0; step < TWEAK_STEPS; step++)
+        tweak_step(&t, step);
+    return tweak_done(&t);
 }
 
 TARGET static inline void set_powers(__m128i ku, struct cgo_layer *layer)
 {
-    __m128i ku2 = reduce(multiply(ku, ku));
+    __m128i ku2 = reduce(square(ku));
     __m256i ku2_1 = _mm256_set_m128i(ku, ku2);
     __m256i ku4_3 = reduce_256(multiply_256(ku2_1, twice(ku2)));
     __m256i ku4 = twice(_mm256_castsi256_si128(ku4_3));
+    __m256i ku6_5 = reduce_256(multiply_256(ku2_1, ku4));
     __m256i ku8_7 = reduce_256(multiply_256(ku4_3, ku4));
-    __m128i ku8 = _mm256_castsi256_si128(ku8_7);
-    __m128i ku16 = reduce(multiply(ku8, ku8));
+    __m128i ku16 = reduce(square(_mm256_castsi256_si128(ku8_7)));
     store_256(layer->ku_powers, ku8_7);
-    store_256(layer->ku_powers + 32, reduce_256(multiply_256(ku2_1, ku4)));
+    store_256(layer->ku_powers + 32, ku6_5);
     store_256(layer->ku_powers + 64, ku4_3);
     store_256(layer->ku_powers + 96, ku2_1);
-    store(layer->ku_32, reduce(multiply(ku16, ku16)));
+    store_256(layer->ku_sums, _mm256_unpacklo_epi64(sum_of_halves(ku8_7), sum_of_halves(ku6_5)));
+    store_256(layer->ku_sums + 32,
+              _mm256_unpacklo_epi64(sum_of_halves(ku4_3), sum_of_halves(ku2_1)));
+    store(layer->ku_32, reduce(square(ku16)));
 }
 
 // ---- AES
 
-// Blocks first, first + 1, … of the key stream, two to each of n registers.
-TARGET_INLINE void key_stream(const uint8_t *keys, __m128i start, int first, int n, __m256i *out)
+// What is done between the rounds of a key stream.
+struct others {
+    struct tweak tweak;
+    struct chain *chain;
+};
+
+TARGET_INLINE void others_step(struct others *o, int round)
+{
+    int step = round / 2;
+    if (round % 2 == 0 && step < TWEAK_STEPS)
+        tweak_step(&o->tweak, step);
+    if (round % 2 == 1 && step < CHAIN_STEPS)
+        chain_step(o->chain, step);
+}
+
+// Blocks first, first + 1, … of the key stream, two to each of n registers. `o` may be NULL;
+// rounds_before is what it has seen.
+TARGET_INLINE void key_stream(const uint8_t *keys, __m128i start, int first, int n, __m256i *out,
+                              struct others *o, int rounds_before)
 {
     const __m256i step = _mm256_set_epi64x(INT64_C(2) << 56, 0, INT64_C(2) << 56, 0);
     __m256i count = _mm256_set_epi64x((long long)(first + 1) << 56, 0, (long long)first << 56, 0);
@@ -138,45 +210,64 @@ TARGET_INLINE void key_stream(const uint8_t *keys, __m128i start, int first, int
         count = _mm256_add_epi64(count, step);
     }
     UNROLL
-    for (int r = 1; r < ROUNDS; r++) {
+    for (int r = 1; r <= ROUNDS; r++) {
         __m256i key = twice(round_key(keys, r));
         UNROLL
         for (int i = 0; i < n; i++)
-            out[i] = _mm256_aesenc_epi128(out[i], key);
+            out[i] = r == ROUNDS ? _mm256_aesenclast_epi128(out[i], key)
+                                 : _mm256_aesenc_epi128(out[i], key);
+        if (o)
+            others_step(o, rounds_before + r - 1);
     }
-    __m256i key = twice(round_key(keys, ROUNDS));
-    UNROLL
-    for (int i = 0; i < n; i++)
-        out[i] = _mm256_aesenclast_epi128(out[i], key);
 }
 
-TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
-                                 uint8_t *dst)
+// Takes `width` registers at a time.
+TARGET_INLINE void prf_t0_by(int width, const struct cgo_layer *layer, __m128i start,
+                             const uint8_t *src, uint8_t *dst, struct others *o)
 {
     const uint8_t *from = src + CGO_LEFT_LEN;
     uint8_t *to = dst + CGO_LEFT_LEN;
     __m256i stream[PAIRS];
     __m128i tail = load(src + TAIL_AT); // before dst, which may be src, changes
 
-    key_stream(layer->prf_keys, start, 0, PAIRS, stream);
     UNROLL
-    for (int i = 0; i < PAIRS; i++)
-        store_256(to + 32 * i, _mm256_xor_si256(load_256(from + 32 * i), stream[i]));
-    key_stream(layer->prf_keys, start, 2 * PAIRS, PAIRS, stream);
-    from += 32 * PAIRS;
-    to += 32 * PAIRS;
-    UNROLL
-    for (int i = 0; i < PAIRS - 1; i++)
-        store_256(to + 32 * i, _mm256_xor_si256(load_256(from + 32 * i), stream[i]));
-    __m128i block_29 = _mm256_extracti128_si256(stream[PAIRS - 2], 1);
-    __m128i block_30 = _mm256_castsi256_si128(stream[PAIRS - 1]);
+    for (int first = 0; first < STREAM_PAIRS; first += width) {
+        key_stream(layer->prf_keys, start, 2 * first, width, stream, o, first / width * ROUNDS);
+        UNROLL
+        for (int i = 0; i < width; i++) {
+            if (first + i == STREAM_PAIRS - 1)
+                break;
+            __m256i plain = load_256(from + 32 * (first + i));
+            store_256(to + 32 * (first + i), _mm256_xor_si256(plain, stream[i]));
+        }
+    }
+    __m128i block_29 = _mm256_extracti128_si256(stream[width - 2], 1);
+    __m128i block_30 = _mm256_castsi256_si128(stream[width - 1]);
     store(dst + TAIL_AT, _mm_xor_si128(tail, _mm_alignr_epi8(block_30, block_29, 13)));
+}
+
+TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
+                                 uint8_t *dst)
+{
+    prf_t0_by(PAIRS, layer, start, src, dst, NULL);
+}
+
+TARGET static inline struct product prf_t0_and_others(const struct cgo_layer *layer, __m128i start,
+                                                      const uint8_t *src, uint8_t *dst,
+                                                      struct chain *next,
+                                                      const struct cgo_job *after)
+{
+    struct others o = {
+        .tweak = {.layer = after->layer, .body = after->src, .command = after->command},
+        .chain = next};
+    prf_t0_by(PAIRS / 2, layer, start, src, dst, &o);
+    return tweak_done(&o.tweak);
 }
 
 TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m128i start)
 {
     __m256i stream[3];
-    key_stream(layer->prf_keys, start, CGO_T1_BLOCK, 3, stream);
+    key_stream(layer->prf_keys, start, CGO_T1_BLOCK, 3, stream, NULL, 0);
     return (struct new_keys){
         .kb = _mm256_castsi256_si128(stream[0]),
         .ku = _mm256_extracti128_si256(stream[0], 1),

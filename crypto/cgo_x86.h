@@ -13,13 +13,20 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define TARGET __attribute__((target(CGO_TARGET)))
+// The tuning matters: that of older CPUs splits each access to memory that may be unaligned in two.
+#define TARGET __attribute__((target(CGO_TARGET ",tune=haswell")))
 #define TARGET_INLINE TARGET static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL _Pragma("GCC unroll 32")
+// The value is needed here and now. Without it the compiler gathers the terms of a long sum before
+// it adds them, for which there are not enough registers.
+#define KEEP(value) __asm__("" : "+x"(value))
 
 enum {
     ROUNDS = CGO_AES_ROUND_KEYS - 1,
     BODY_LEN = CGO_LEFT_LEN + CGO_RIGHT_LEN,
+    PREFETCH_AHEAD = 6, // cells
+    FRAME_LEN = 256,    // more than renew() uses, when optimized
+    CHAIN_STEPS = 3 + ROUNDS + 3,
     TAIL_AT = BODY_LEN - 16, // the last 16 bytes: 3 of block 29 of the key stream, 13 of block 30
 };
 
@@ -33,6 +40,17 @@ struct new_keys {
     __m128i kb, ku, k, b, nonce;
 };
 
+// What lies between a cell's tweak and its key stream, in steps of which each needs the one before.
+struct chain {
+    const struct cgo_layer *layer;
+    __m128i left; // X_L, as it comes in
+    __m128i mask, block;
+    struct product product;
+    __m128i carried;
+    __m128i out;   // X_L, as it goes out
+    __m128i start; // the PRF's first counter block
+};
+
 // ---- what the including file defines
 
 // The blocks of a body's tweak but the first (which is T'), times their powers of KU.
@@ -41,6 +59,11 @@ TARGET static inline struct product polyval_tweak(const struct cgo_layer *layer,
 // dst's X_R = src's X_R XOR the key stream that begins at the counter block `start`.
 TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
                                  uint8_t *dst);
+// The same for this cell, the next one's chain and the tweak of the one after it, all together.
+TARGET static inline struct product prf_t0_and_others(const struct cgo_layer *layer, __m128i start,
+                                                      const uint8_t *src, uint8_t *dst,
+                                                      struct chain *next,
+                                                      const struct cgo_job *after);
 TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m128i start);
 // Two key schedules at a time.
 TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_layer *layer);
@@ -90,23 +113,35 @@ TARGET_INLINE struct product add(struct product a, struct product b)
     };
 }
 
-// Over x^128, as Montgomery does: the two lowest words are cleared by multiples of the modulus.
-TARGET_INLINE __m128i reduce(struct product p)
+// In a square the two middle products are the same and cancel.
+TARGET_INLINE struct product square(__m128i a)
+{
+    return (struct product){
+        .lo = _mm_clmulepi64_si128(a, a, 0x00),
+        .mid = _mm_setzero_si128(),
+        .hi = _mm_clmulepi64_si128(a, a, 0x11),
+    };
+}
+
+// Reduction over x^128, as Montgomery does it: the two lowest words are cleared by multiples of the
+// modulus, one in each half of the work.
+TARGET_INLINE __m128i reduce_low(struct product p)
 {
     const __m128i top = _mm_set1_epi64x(MODULUS_TOP);
     __m128i carried = _mm_xor_si128(_mm_shuffle_epi32(p.lo, 0x4e), p.mid);
-    carried = _mm_xor_si128(carried, _mm_clmulepi64_si128(p.lo, top, 0x00));
+    return _mm_xor_si128(carried, _mm_clmulepi64_si128(p.lo, top, 0x00));
+}
+
+TARGET_INLINE __m128i reduce_high(struct product p, __m128i carried)
+{
+    const __m128i top = _mm_set1_epi64x(MODULUS_TOP);
     __m128i result = _mm_xor_si128(_mm_shuffle_epi32(carried, 0x4e), p.hi);
     return _mm_xor_si128(result, _mm_clmulepi64_si128(carried, top, 0x00));
 }
 
-TARGET_INLINE __m128i encrypt_block(const uint8_t *keys, __m128i block)
+TARGET_INLINE __m128i reduce(struct product p)
 {
-    block = _mm_xor_si128(block, round_key(keys, 0));
-    UNROLL
-    for (int r = 1; r < ROUNDS; r++)
-        block = _mm_aesenc_si128(block, round_key(keys, r));
-    return _mm_aesenclast_si128(block, round_key(keys, ROUNDS));
+    return reduce_high(p, reduce_low(p));
 }
 
 TARGET_INLINE __m128i decrypt_block(const uint8_t *keys, __m128i block)
@@ -132,16 +167,15 @@ TARGET_INLINE __m128i tweak_block_31(const uint8_t *body)
 
 // ---- the two halves of UIV+
 
-TARGET_INLINE __m128i et_mask(const struct cgo_layer *layer, __m128i tag, struct product tweak)
+TARGET_INLINE struct product et_mask(const struct cgo_layer *layer, struct product tweak)
 {
-    return reduce(add(multiply(tag, load(layer->ku_32)), tweak));
+    return add(multiply(load(layer->tag), load(layer->ku_32)), tweak);
 }
 
 // The PRF's first counter block. Its last six bits are free to count.
-TARGET_INLINE __m128i prf_start(const struct cgo_layer *layer, __m128i left)
+TARGET_INLINE __m128i counter_block(__m128i hash)
 {
-    const __m128i kept = _mm_set_epi64x((long long)0xc0ffffffffffffff, -1);
-    return _mm_and_si128(reduce(multiply(left, load(layer->b))), kept);
+    return _mm_and_si128(hash, _mm_set_epi64x((long long)0xc0ffffffffffffff, -1));
 }
 
 // From the order of encryption to that of decryption, pair by pair from the outside.
@@ -169,6 +203,20 @@ TARGET_INLINE void install(struct cgo_layer *layer, struct new_keys keys, bool d
     store(layer->nonce, keys.nonce);
 }
 
+// An Update. Not inlined, so that what the compiler puts on the stack lies where forget() wipes.
+TARGET static __attribute__((noinline)) void renew(struct cgo_layer *layer, __m128i start,
+                                                   bool decrypt)
+{
+    install(layer, prf_t1(layer, start), decrypt);
+}
+
+// To be called from where renew() was called.
+static __attribute__((noinline)) void forget(void)
+{
+    uint8_t frame[FRAME_LEN];
+    explicit_bzero(frame, sizeof(frame));
+}
+
 TARGET static void set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN], bool decrypt)
 {
     struct new_keys from = {load(keys), load(keys + 16), load(keys + 32), load(keys + 48),
@@ -176,58 +224,117 @@ TARGET static void set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS
     install(layer, from, decrypt);
 }
 
+// Of many circuits few layers are in the cache.
 TARGET_INLINE void prefetch(const struct cgo_job *job)
 {
     const uint8_t *layer = (const uint8_t *)job->layer;
     UNROLL
     for (unsigned line = 0; line < sizeof(*job->layer); line += 64)
         __builtin_prefetch(layer + line);
-    UNROLL
-    for (unsigned line = 0; line < BODY_LEN; line += 64)
-        __builtin_prefetch(job->src + line);
 }
 
 // ---- the relay
 
-// A cell's way from its tweak to the start of its key stream is a chain of dependent steps. So the
-// next cell's tweak, which is independent work, comes between that and the key stream.
+TARGET_INLINE bool originates(const struct cgo_job *job)
+{
+    return job->operation == CGO_RELAY_ORIGINATE;
+}
+
+TARGET_INLINE struct chain chain_of(const struct cgo_job *job, struct product tweak)
+{
+    const struct cgo_layer *layer = job->layer;
+    return (struct chain){
+        .layer = layer, .left = load(originates(job) ? layer->nonce : job->src), .product = tweak};
+}
+
+TARGET_INLINE void chain_step(struct chain *c, int step)
+{
+    const uint8_t *keys = c->layer->et_keys;
+    if (step == 0) {
+        c->product = et_mask(c->layer, c->product);
+    } else if (step == 1 || step == CHAIN_STEPS - 2) {
+        c->carried = reduce_low(c->product);
+    } else if (step == 2) {
+        c->mask = reduce_high(c->product, c->carried);
+        c->block = _mm_xor_si128(_mm_xor_si128(c->left, c->mask), round_key(keys, 0));
+    } else if (step < CHAIN_STEPS - 3) {
+        int r = step - 2;
+        c->block = r < ROUNDS ? _mm_aesenc_si128(c->block, round_key(keys, r))
+                              : _mm_aesenclast_si128(c->block, round_key(keys, r));
+    } else if (step == CHAIN_STEPS - 3) {
+        c->out = _mm_xor_si128(c->block, c->mask);
+        c->product = multiply(c->out, load(c->layer->b));
+    } else {
+        c->start = counter_block(reduce_high(c->product, c->carried));
+    }
+}
+
+TARGET_INLINE void chain_run(struct chain *c)
+{
+    UNROLL
+    for (int step = 0; step < CHAIN_STEPS; step++)
+        chain_step(c, step);
+}
+
+// What there is to tell when a cell's chain is done. Whether its layer needs an Update.
+TARGET_INLINE bool chain_end(struct cgo_job *job, const struct chain *c)
+{
+    struct cgo_layer *layer = job->layer;
+    bool originated = originates(job);
+    job->recognised = job->operation == CGO_RELAY_FORWARD && equal(c->out, load(layer->nonce));
+    store(layer->tag, c->out);
+    store(job->tag, originated ? c->out : c->left);
+    return originated || job->recognised;
+}
+
+// Three cells are under way: while one's key stream is made, the next one's chain, during which the
+// CPU would idle, and the tweak of the one after it run along. Alone they keep only some of the
+// CPU's units busy, too. A layer's Update makes its next cells wait, which are then done one stage
+// after the other.
 TARGET static void encrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
 {
     (void)cc;
+    for (unsigned i = 0; i < PREFETCH_AHEAD && i < n; i++)
+        prefetch(&jobs[i]);
     struct product tweak = polyval_tweak(jobs[0].layer, jobs[0].src, jobs[0].command);
+    struct chain chain = chain_of(&jobs[0], tweak);
+    chain_run(&chain);
+    bool tweaked = false; // the next cell's tweak is there
+    bool updates = false;
     for (unsigned i = 0; i < n; i++) {
         struct cgo_job *job = &jobs[i];
+        struct cgo_job *next = i + 1 < n ? job + 1 : NULL, *after = i + 2 < n ? job + 2 : NULL;
         struct cgo_layer *layer = job->layer;
-        struct cgo_job *next = i + 1 < n ? job + 1 : NULL;
-        if (i + 2 < n)
-            prefetch(job + 2);
+        __m128i start = chain.start, out = chain.out;
+        bool update = chain_end(job, &chain);
+        if (i + PREFETCH_AHEAD < n)
+            prefetch(job + PREFETCH_AHEAD);
 
-        bool originated = job->operation == CGO_RELAY_ORIGINATE;
-        __m128i nonce = load(layer->nonce);
-        __m128i left = originated ? nonce : load(job->src);
-        __m128i mask = et_mask(layer, load(layer->tag), tweak);
-        __m128i out = encrypt_block(layer->et_keys, _mm_xor_si128(left, mask));
-        out = _mm_xor_si128(out, mask);
-        __m128i start = prf_start(layer, out);
-        job->recognised = job->operation == CGO_RELAY_FORWARD && equal(out, nonce);
-        store(layer->tag, out);
-        store(job->tag, originated ? out : left);
-
-        bool update = originated || job->recognised;
-        bool next_waits = update && next && next->layer == layer;
-        if (next && !next_waits)
-            tweak = polyval_tweak(next->layer, next->src, next->command);
-        if (update) {
-            struct new_keys keys = prf_t1(layer, start);
-            prf_t0(layer, start, job->src, job->dst);
-            install(layer, keys, false);
+        bool ready = tweaked && !(update && next->layer == layer);
+        bool together = ready && after && !(update && after->layer == layer) &&
+                        !(originates(next) && after->layer == next->layer);
+        if (together) {
+            chain = chain_of(next, tweak);
+            tweak = prf_t0_and_others(layer, start, job->src, job->dst, &chain, after);
         } else {
             prf_t0(layer, start, job->src, job->dst);
         }
         store(job->dst, out);
-        if (next_waits)
-            tweak = polyval_tweak(layer, next->src, next->command);
+        if (update)
+            renew(layer, start, false);
+        updates |= update;
+        if (together || !next)
+            continue;
+        if (!ready)
+            tweak = polyval_tweak(next->layer, next->src, next->command);
+        chain = chain_of(next, tweak);
+        chain_run(&chain);
+        tweaked = after && !(originates(next) && after->layer == next->layer);
+        if (tweaked)
+            tweak = polyval_tweak(after->layer, after->src, after->command);
     }
+    if (updates)
+        forget();
 }
 
 // ---- the client
@@ -237,26 +344,33 @@ TARGET static void encrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned
 TARGET static void decrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
 {
     (void)cc;
+    bool updates = false;
+    for (unsigned i = 0; i < PREFETCH_AHEAD && i < n; i++)
+        prefetch(&jobs[i]);
     for (unsigned i = 0; i < n; i++) {
         struct cgo_job *job = &jobs[i];
         struct cgo_layer *layer = job->layer;
-        if (i + 1 < n)
-            prefetch(job + 1);
+        if (i + PREFETCH_AHEAD < n)
+            prefetch(job + PREFETCH_AHEAD);
 
         bool originated = job->operation == CGO_CLIENT_ORIGINATE;
         __m128i nonce = load(layer->nonce);
         __m128i left = originated ? nonce : load(job->src);
-        __m128i start = prf_start(layer, left);
+        __m128i start = counter_block(reduce(multiply(left, load(layer->b))));
         prf_t0(layer, start, job->src, job->dst);
         struct product tweak = polyval_tweak(layer, job->dst, job->command);
-        __m128i mask = et_mask(layer, load(layer->tag), tweak);
+        __m128i mask = reduce(et_mask(layer, tweak));
         __m128i out = decrypt_block(layer->et_keys, _mm_xor_si128(left, mask));
         out = _mm_xor_si128(out, mask);
         job->recognised = job->operation == CGO_CLIENT_BACKWARD && equal(out, nonce);
         store(layer->tag, left);
         store(job->dst, out);
         store(job->tag, originated ? out : left);
-        if (originated || job->recognised)
-            install(layer, prf_t1(layer, start), true);
+        if (originated || job->recognised) {
+            renew(layer, start, true);
+            updates = true;
+        }
     }
+    if (updates)
+        forget();
 }

@@ -20,11 +20,12 @@ enum {
 
 struct cgo_cipher;
 
-// 560 bytes of secrets. Has to be wiped by its owner with cgo_layer_clear.
+// 624 bytes of secrets. Has to be wiped by its owner with cgo_layer_clear.
 struct cgo_layer {
     uint8_t et_keys[11 * 16] __attribute__((aligned(16))); // KB expanded, in the order of use
     uint8_t prf_keys[11 * 16];                             // K expanded
     uint8_t ku_powers[8 * 16];                             // KU^8 … KU^1, as POLYVAL multiplies
+    uint8_t ku_sums[4 * 16];                               // of the halves of KU^8 … KU^1
     uint8_t ku_32[16];                                     // KU^32, for the block that is T'
     uint8_t b[16];
     uint8_t nonce[CGO_TAG_LEN]; // what marks the next cell that begins or ends at this hop

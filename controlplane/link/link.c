@@ -25,7 +25,13 @@ struct link *link_new(struct link_table *table, bool initiator)
     sha256_init(&h->log_sent);
     LIST_INSERT_HEAD(&table->links, link, entry);
     table->n_links++;
-    *(initiator ? &table->n_dialling : &table->n_accepting) += 1;
+    if (initiator) {
+        table->n_dialling++;
+    } else {
+        TAILQ_INSERT_TAIL(&table->accepting, link, accepting_entry);
+        table->n_accepting++;
+        link->is_accepting = true;
+    }
     link_stage(link, initiator ? LINK_CONNECTING : LINK_TLS);
     return link;
 }
@@ -40,10 +46,19 @@ void link_stage(struct link *link, enum link_state state)
 static struct link_handshake *handshake_take(struct link *link)
 {
     struct link_handshake *h = link->handshake;
-    if (h)
-        *(link->initiator ? &link->table->n_dialling : &link->table->n_accepting) -= 1;
+    if (h && link->initiator)
+        link->table->n_dialling--;
     link->handshake = NULL;
     return h;
+}
+
+static void leave_accepting(struct link *link)
+{
+    if (!link->is_accepting)
+        return;
+    TAILQ_REMOVE(&link->table->accepting, link, accepting_entry);
+    link->table->n_accepting--;
+    link->is_accepting = false;
 }
 
 static void leave_open(struct link *link)
@@ -63,6 +78,7 @@ static void forget_id(struct link *link)
 
 void link_free(struct link *link)
 {
+    leave_accepting(link);
     leave_open(link);
     forget_id(link);
     link_handshake_free(handshake_take(link));
@@ -102,6 +118,7 @@ void link_fail(struct link *link, enum conn_close_reason close, uint8_t alert,
     if (counter)
         ++*counter;
     log_debug("link: closing one that %s: %s", link->initiator ? "we made" : "a peer made", why);
+    leave_accepting(link);
     leave_open(link);
     forget_id(link);
     note_failed_dial(link);
@@ -122,6 +139,7 @@ void link_opened(struct link *link)
 {
     struct link_table *table = link->table;
     struct link_handshake *h = handshake_take(link);
+    leave_accepting(link);
     link->state = LINK_OPEN;
     link->version = h->link_version;
     link->opened_ms = link_now_ms(table);

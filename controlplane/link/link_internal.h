@@ -97,7 +97,9 @@ struct link {
     uint64_t opened_ms;
     uint32_t circuits;
     uint32_t idle_timeout_ms;
-    LIST_ENTRY(link) entry;    // of all links
+    LIST_ENTRY(link) entry; // of all links
+    TAILQ_ENTRY(link) accepting_entry;
+    bool is_accepting;
     LIST_ENTRY(link) id_entry; // by rsa_id: links dialled, and those open and authenticated
     bool has_id_entry;
 
@@ -109,6 +111,7 @@ struct link {
 };
 
 LIST_HEAD(link_list, link);
+TAILQ_HEAD(link_queue, link);
 
 struct link_key_job; // makes the next link key on a helper thread
 
@@ -122,7 +125,10 @@ struct link_table {
     struct uv_timer_s *timer;         // once a second
     struct uv_timer_s *padding_timer; // runs while a link is padded
     struct link_list links;
-    unsigned n_links, n_accepting, n_dialling;
+    struct link_queue accepting;        // accepted, neither open nor closing; oldest first
+    unsigned n_accepting;               // of them
+    unsigned n_links;                   // of any state
+    unsigned n_dialling;                // made, not open; closing ones too until they are gone
     unsigned max_links, max_unfinished; // of accepting and of dialling links each
     uint64_t next_skew_warning_ms;
     uint8_t id_hash_key[16];

@@ -99,6 +99,7 @@ struct link_table *link_table_create(struct relay *relay)
     if (!t)
         return NULL;
     t->relay = relay;
+    TAILQ_INIT(&t->accepting);
     unsigned max_links = relay->config->dataplane.max_links;
     t->max_links = max_links > 0 ? max_links : MAX_LINKS_UNSET;
     t->max_unfinished = t->max_links / 4 > MIN_UNFINISHED ? t->max_links / 4 : MIN_UNFINISHED;
@@ -181,12 +182,24 @@ void link_note_circuit(struct relay *relay, uint8_t worker, struct handle conn, 
 
 // ---- accepting, finding, dialling
 
+// Peers that connect and are silent would keep others out until they time out. So a new one takes
+// the place of the one that has taken longest; an honest peer needs but a second.
+static void make_room(struct link_table *t)
+{
+    if (t->n_accepting >= t->max_unfinished)
+        link_fail(TAILQ_FIRST(&t->accepting), CONN_CLOSE_LIMIT, TLS_ALERT_CLOSE_NOTIFY,
+                  DESTROY_NONE, &t->relay->counters.drop_link_limit,
+                  "newer ones need its place in the handshake");
+}
+
 void link_accept(struct relay *relay, struct connection *c)
 {
     struct link_table *t = relay->links;
     struct link *link = NULL;
-    if (!relay->stopping && t->n_links < t->max_links && t->n_accepting < t->max_unfinished)
+    if (!relay->stopping && t->n_links < t->max_links) {
+        make_room(t);
         link = link_new(t, false);
+    }
     if (!link) {
         relay->counters.drop_link_limit++;
         connection_close(c, CONN_CLOSE_LIMIT, TLS_ALERT_CLOSE_NOTIFY);

@@ -355,11 +355,16 @@ void wire_inject(struct connection *to, uint8_t command, uint32_t circid, const 
 struct connection *wire_bare(struct node *node, bool initiator)
 {
     struct end *e = end_new(&node->relay, &node->config.addresses[0], initiator);
-    struct link *link = link_new(node->relay.links, initiator);
+    if (initiator) {
+        e->c.ops = &link_connection_ops;
+        e->c.user = link_new(node->relay.links, true);
+        assert_non_null(e->c.user);
+        link_of(&e->c)->connection = &e->c;
+    } else {
+        link_accept(&node->relay, &e->c);
+    }
+    struct link *link = e->c.user;
     assert_non_null(link);
-    link->connection = &e->c;
-    e->c.ops = &link_connection_ops;
-    e->c.user = link;
     e->c.standing = e->records = e->wide_circids = true;
     link->handshake->exporter.cipher = TLS_AES_128_GCM_SHA256_ID;
     memcpy(link->handshake->tls_cert_sha256, link->handshake->context->link_cert_sha256, 32);

@@ -296,22 +296,21 @@ static void idle_links_are_closed(void **state)
     link_note_circuit(&a.relay, 0, handle, -1); // of a link that is gone
 }
 
+// Peers that connect and say nothing must not keep others out: the one that has taken longest goes.
 static void unfinished_links_are_bounded(void **state)
 {
     (void)state;
+    struct connection *silent[5];
     a.relay.links->max_unfinished = 3;
-    for (unsigned i = 0; i < 3; i++)
-        wire_bare(&a, false);
-    struct connection *c = wire_bare(&b, false);
-    struct connection fresh = {.relay = &a.relay, .standing = true, .remote = c->remote};
-    struct { // connection_close looks behind it
-        struct connection c;
-        uint8_t room[1024];
-    } accepted = {.c = fresh};
-    link_accept(&a.relay, &accepted.c);
-    assert_true(accepted.c.closing);
-    assert_null(accepted.c.user);
-    assert_int_equal(a.relay.counters.drop_link_limit, 1);
+    for (unsigned i = 0; i < 5; i++)
+        silent[i] = wire_bare(&a, false);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(link_of(silent[i])->state, i < 2 ? LINK_CLOSING : LINK_CELLS);
+    assert_int_equal(wire.last_close, CONN_CLOSE_LIMIT);
+    assert_int_equal(a.relay.counters.drop_link_limit, 2);
+    wire_run();
+    assert_int_equal(link_table_count(a.relay.links), 3);
+    assert_int_equal(a.relay.links->n_accepting, 3);
     // We may still dial, but not more than so many.
     struct link_target target;
     struct outcome o = {0};
@@ -324,6 +323,25 @@ static void unfinished_links_are_bounded(void **state)
     assert_null(link_get(&a.relay, &target, on_ready, &o));
     assert_int_equal(o.calls, 1);
     assert_int_equal(o.reason, DESTROY_RESOURCELIMIT);
+}
+
+static void links_are_bounded(void **state)
+{
+    (void)state;
+    struct connection *c = wire_bare(&b, false);
+    struct connection fresh = {.relay = &a.relay, .standing = true, .remote = c->remote};
+    struct { // connection_close looks behind it
+        struct connection c;
+        uint8_t room[1024];
+    } accepted = {.c = fresh};
+    a.relay.links->max_links = 2;
+    for (unsigned i = 0; i < 2; i++)
+        wire_bare(&a, false);
+    link_accept(&a.relay, &accepted.c);
+    assert_true(accepted.c.closing);
+    assert_null(accepted.c.user);
+    assert_int_equal(a.relay.counters.drop_link_limit, 1);
+    assert_int_equal(link_table_count(a.relay.links), 2);
 }
 
 static void stopping_refuses(void **state)
@@ -446,6 +464,7 @@ int main(void)
         TABLE_TEST(slow_handshakes_are_ended),
         TABLE_TEST(idle_links_are_closed),
         TABLE_TEST(unfinished_links_are_bounded),
+        TABLE_TEST(links_are_bounded),
         TABLE_TEST(stopping_refuses),
         TABLE_TEST(answers_may_do_anything),
         TABLE_TEST(requests_end_with_the_table),

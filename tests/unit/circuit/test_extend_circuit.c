@@ -430,7 +430,7 @@ static void test_truncate_what_is_extended(void **state)
 static void test_truncate_what_has_just_closed(void **state)
 {
     (void)state;
-    for (unsigned stage = 0; stage < 3; stage++) {
+    for (unsigned stage = 0; stage < 4; stage++) {
         struct desk *desk = desk_open();
         struct handle first, second, end = desk_circuit(desk, CLIENT);
         desk_tell_extend2(desk, end, FAR);
@@ -442,14 +442,36 @@ static void test_truncate_what_has_just_closed(void **state)
             desk_tell_extend2(desk, end, NEAR);
         if (stage > 0)
             desk_dial(desk, NEAR, stage > 1 ? &second : NULL);
+        if (stage == 3) { // truncated once more, while it is dialled
+            tell_truncate(desk, end, DESTROY_NONE);
+            desk_expect_close(desk, 0, second, DESTROY_NONE);
+            expect_truncated(desk, end);
+        }
         desk_tell_closed(desk, 1, first, cookie, DESTROY_FINISHED, true);
         desk_expect_close(desk, 0, end, DESTROY_DESTROYED);
-        if (stage > 1)
+        if (stage == 2)
             desk_expect_close(desk, 0, second, DESTROY_DESTROYED);
         desk_expect_nothing(desk);
         assert_int_equal(circuit_table_count(desk->relay.circuits), 0);
         desk_close(desk);
     }
+}
+
+// The origin was quicker: of the circuit nothing is left to be found by its truncated end.
+static void test_the_truncated_end_closes_last(void **state)
+{
+    (void)state;
+    struct desk *desk = desk_open();
+    struct handle next, end = desk_circuit(desk, CLIENT);
+    desk_tell_extend2(desk, end, FAR);
+    uint64_t cookie = desk_dial(desk, FAR, &next);
+    desk_splice(desk, end, FAR, next, cookie);
+    tell_truncate(desk, end, DESTROY_NONE);
+    expect_truncate(desk, 1, next, DESTROY_NONE);
+    desk_tell_closed(desk, 0, end, 0, DESTROY_NONE, true);
+    desk_tell_closed(desk, 1, next, cookie, DESTROY_FINISHED, true);
+    desk_expect_nothing(desk);
+    desk_close(desk);
 }
 
 // Once another circuit has the truncated end's place, nothing of the first may be found there.
@@ -518,6 +540,7 @@ int main(void)
         cmocka_unit_test(test_truncate_before_the_end_stands),
         cmocka_unit_test(test_truncate_what_is_extended),
         cmocka_unit_test(test_truncate_what_has_just_closed),
+        cmocka_unit_test(test_the_truncated_end_closes_last),
         cmocka_unit_test(test_a_truncated_ends_handle_is_used_again),
         cmocka_unit_test(test_empty_truncate),
     };

@@ -71,6 +71,21 @@ static void test_answers_of_an_extended_circuit(void **state)
     desk_close(desk);
 }
 
+// Only the origin has messages for us.
+static void test_the_next_hop_says_nothing_to_us(void **state)
+{
+    (void)state;
+    struct desk *desk = desk_open();
+    struct handle next, end = desk_circuit(desk, CLIENT);
+    desk_tell_extend2(desk, end, NEAR);
+    uint64_t cookie = desk_dial(desk, NEAR, &next);
+    desk_splice(desk, end, NEAR, next, cookie);
+    desk_tell_relay(desk, next, CELL_RELAY, RELAY_BEGIN, 3, "", 0);
+    desk_tell_relay(desk, next, CELL_RELAY, RELAY_SENDME, 0, "", 0);
+    desk_expect_nothing(desk);
+    desk_close(desk);
+}
+
 // We send no DATA, so there is nothing to acknowledge.
 static void test_sendme(void **state)
 {
@@ -164,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams_are_refused),
         cmocka_unit_test(test_answers_of_an_extended_circuit),
+        cmocka_unit_test(test_the_next_hop_says_nothing_to_us),
         cmocka_unit_test(test_sendme),
         cmocka_unit_test(test_data_has_a_window),
         cmocka_unit_test(test_empty_bodies),

@@ -24,8 +24,8 @@ static const char style[] =
     "h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}"
     "table{border-collapse:collapse}td,th{padding:.2em .8em .2em 0;text-align:left}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "svg{max-width:100%;height:auto}svg text{font:13px system-ui,sans-serif;fill:currentColor}"
-    ".grid{stroke:currentColor;stroke-opacity:.14}.note{opacity:.75}"
+    "svg{max-width:100%;height:auto}svg text{font:13px system-ui,sans-serif}"
+    ".note{opacity:.75}"
     "@media(prefers-color-scheme:dark){body{color:#e8e8e4;background:#191918}}";
 
 void text_escaped(FILE *f, const char *text)
@@ -59,7 +59,10 @@ void chart_bars(FILE *f, const struct chart_bar *bars, unsigned n, const char *u
     double most = 0;
     for (unsigned i = 0; i < n; i++)
         most = fmax(most, bars[i].value);
-    fprintf(f, "<svg viewBox=\"0 0 %d %u\" role=\"img\">\n", WIDTH, n * BAR_STEP + 8);
+    fprintf(f,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" color=\"#777\" font-family=\"sans-serif\" "
+            "font-size=\"13\" fill=\"#777\" viewBox=\"0 0 %d %u\" role=\"img\">\n",
+            WIDTH, n * BAR_STEP + 8);
     for (unsigned i = 0; i < n; i++) {
         double length = most > 0 ? bars[i].value / most * (WIDTH - BAR_LEFT - BAR_RIGHT) : 0;
         unsigned y = i * BAR_STEP + 4;
@@ -134,7 +137,8 @@ static void draw_axes(FILE *f, const struct axis *x, const struct axis *y, const
     double step = first_tick(y);
     for (double t = step; t <= y->high; t = y->logarithmic ? next_tick(t) : t + step)
         fprintf(f,
-                "<line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\"/>"
+                "<line stroke=\"#777\" stroke-opacity=\".25\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" "
+                "y2=\"%.1f\"/>"
                 "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
                 x->from, x->to, place(y, t), place(y, t), x->from - 8, place(y, t) + 4, t);
     step = first_tick(x);
@@ -156,7 +160,10 @@ void chart_lines(FILE *f, const struct chart_line *lines, unsigned n, const char
     x.to = WIDTH - RIGHT;
     y.from = LINES_HEIGHT - BOTTOM;
     y.to = TOP;
-    fprintf(f, "<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH, LINES_HEIGHT);
+    fprintf(f,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" color=\"#777\" font-family=\"sans-serif\" "
+            "font-size=\"13\" fill=\"#777\" viewBox=\"0 0 %d %d\" role=\"img\">\n",
+            WIDTH, LINES_HEIGHT);
     draw_axes(f, &x, &y, x_name, y_name);
     for (unsigned i = 0; i < n; i++) {
         const struct chart_line *line = &lines[i];

@@ -32,10 +32,12 @@ static const char usage[] =
     "  --window N          cells per link that may be inside the relay (32)\n"
     "  --loss PERCENT      of frames, either way (0)\n"
     "  --workers N         (1)\n"
+    "  --cross WHICH       circuits from one worker to another: any, none, all (any)\n"
     "  --cpus G,W          CPU of the generators, CPU of the first worker (0,1)\n"
     "  --seconds S         of each measurement (2)\n"
     "  --checksums WHO     nic, software: who does TCP's and IP's (nic)\n"
     "  --hugepages         use the system's\n"
+    "  --memory MB         (as much as the pools take)\n"
     "  --no-latency        leave that part out\n"
     "\n"
     "  --json        print one JSON object instead of a table\n"
@@ -85,6 +87,14 @@ static bool parse_direction(const char *text, struct relay_options *o)
     return strcmp(text, "both") == 0 || o->forward != o->backward;
 }
 
+static bool parse_cross(const char *text, struct relay_options *o)
+{
+    o->cross = strcmp(text, "all") == 0    ? CROSS_ALL
+               : strcmp(text, "none") == 0 ? CROSS_NONE
+                                           : CROSS_ANY;
+    return o->cross != CROSS_ANY || strcmp(text, "any") == 0;
+}
+
 static bool parse_checksums(const char *text, struct relay_options *o)
 {
     o->nic_checksums = strcmp(text, "nic") == 0;
@@ -121,6 +131,8 @@ static bool take_value(const char *name, const char *value, struct relay_options
         return parse_unsigned(value, 256, 1 << 20, &o->memory_mb);
     if (strcmp(name, "--cpus") == 0)
         return sscanf(value, "%d,%d", &o->cpus[0], &o->cpus[1]) == 2;
+    if (strcmp(name, "--cross") == 0)
+        return parse_cross(value, o);
     if (strcmp(name, "--checksums") == 0)
         return parse_checksums(value, o);
     if (strcmp(name, "--report") == 0)

@@ -30,15 +30,23 @@ const struct relay_options relay_defaults = {
     .seconds = 2,
     .latency = true,
     .nic_checksums = true,
-    .memory_mb = 768,
     .cpus = {0, 1},
 };
 
-enum { LCORE_FIRST_WORKER = 1 };
+enum { LCORE_FIRST_WORKER = 1, RELAY_CELLS = 65536, RELAY_PACKETS = 32768 };
 
 static int tell_clock(void *arg)
 {
     return pthread_getcpuclockid(pthread_self(), arg);
+}
+
+// Enough for the pools, with room for what lies between them.
+static unsigned memory_mb(const struct relay_options *o)
+{
+    double packets = WIRE_FRAMES + WIRE_PACKETS + RELAY_PACKETS;
+    double bytes = packets * (o->mtu + 640.0) + RELAY_CELLS * 704.0;
+    bytes += o->workers * (24e6 + (2.0 * o->links + 8) * 4096 + (4.0 * o->circuits + 32) * 800);
+    return (unsigned)(bytes * 1.15 / (1 << 20)) + 64;
 }
 
 static bool start_eal(const struct relay_options *o)
@@ -49,7 +57,7 @@ static bool start_eal(const struct relay_options *o)
     for (unsigned i = 0; i < o->workers; i++)
         used += snprintf(lcores + used, sizeof(lcores) - (size_t)used, ",%u@%ld",
                          LCORE_FIRST_WORKER + i, (o->cpus[1] + i) % cpus);
-    snprintf(memory, sizeof(memory), "%u", o->memory_mb);
+    snprintf(memory, sizeof(memory), "%u", o->memory_mb ? o->memory_mb : memory_mb(o));
     const char *arguments[] = {
         "ramson-bench", lcores, "--main-lcore=0", "--no-pci",    "--iova-mode=va",
         "-m",           memory, "--no-telemetry", "--no-shconf", "--log-level=error",
@@ -83,8 +91,8 @@ static bool start_relay(struct relay_bench *b, char *error, size_t error_size)
                         .mtu = (uint16_t)o->mtu}},
         .max_links = o->workers * (2 * o->links + 8), // half of them may be half-open
         .max_circuits = o->workers * (2 * o->circuits + 8),
-        .max_cells = 65536,
-        .max_packets = 65536,
+        .max_cells = RELAY_CELLS,
+        .max_packets = RELAY_PACKETS,
         .circuit_queue_max_cells = 32768, // the neighbours' window is the bound here
     };
     for (unsigned i = 0; i < o->workers; i++)
@@ -166,11 +174,6 @@ int bench_relay(const struct relay_options *options)
     }
     if (!start_run_stop(&b, &r) || !measure_floor(options, &r.floors[1]))
         return 1;
-    if (r.most.windows == 0) {
-        fprintf(stderr, "ramson-bench: other programs had these CPUs all the time; no window of "
-                        "2 ms is worth anything\n");
-        return 1;
-    }
     int failed = 0;
     if (options->json)
         failed = relay_print_json(&r);

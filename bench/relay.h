@@ -18,7 +18,8 @@ struct relay_options {
     bool latency;
     bool nic_checksums;
     bool hugepages;
-    unsigned memory_mb;
+    unsigned memory_mb;                                          // 0: as much as that takes
+    enum relay_cross { CROSS_ANY, CROSS_NONE, CROSS_ALL } cross; // circuits from worker to worker
     int cpus[2]; // the generators', the first worker's
     bool json;
     const char *report; // folder, or NULL

@@ -79,12 +79,26 @@ static void link_cell(struct setup *s, const struct message *m)
     s->links_open++;
 }
 
+// Moves the circuit's other end to a link of the right worker, if there is one.
+static void choose_away_link(struct neighbours *n, struct bench_circuit *c, unsigned worker)
+{
+    unsigned half = n->options->links / 2;
+    for (unsigned i = 0; i < half && n->options->cross != CROSS_ANY; i++) {
+        unsigned link = half + (c->away_link - half + i) % half;
+        if ((n->links[link].worker != worker) == (n->options->cross == CROSS_ALL)) {
+            c->away_link = (uint16_t)link;
+            return;
+        }
+    }
+}
+
 static void created_by_peer(struct setup *s, const struct message *m)
 {
     struct neighbours *n = s->n;
     uint32_t index;
     memcpy(&index, m->payload, sizeof(index));
     struct bench_circuit *c = &n->circuits[index];
+    choose_away_link(n, c, m->worker);
     const struct neighbour_link *away = &n->links[c->away_link];
     c->origin_end = m->circuit;
     c->origin_worker = m->worker;

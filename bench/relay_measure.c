@@ -68,7 +68,7 @@ static bool was_quiet(const struct relay_bench *b, const struct snapshot *from,
 }
 
 static void fill_window(const struct snapshot *from, const struct snapshot *to, unsigned workers,
-                        struct window *w)
+                        double cpu_share, struct window *w)
 {
     const struct counters *a = &from->sum, *z = &to->sum;
 #define DELTA(counter) (double)(z->counter - a->counter)
@@ -88,8 +88,24 @@ static void fill_window(const struct snapshot *from, const struct snapshot *to, 
         .tx_packets = DELTA(tx_packets),
     };
 #undef DELTA
+    // A thread that has the CPU for a part of the time counts cycles all the time.
+    w->busy *= cpu_share;
+    w->idle *= cpu_share;
+    for (unsigned i = 0; i < STAGES; i++)
+        w->stages[i] *= cpu_share;
     w->worker_seconds = w->seconds * workers;
     w->cycles_per_cell = w->cells > 0 ? w->busy / w->cells : 0;
+}
+
+// The part of the time that the workers had their CPUs.
+static double cpu_share(const struct relay_bench *b, const struct snapshot *from,
+                        const struct snapshot *to)
+{
+    double wall_ns = (double)(to->tsc - from->tsc) * 1e9 / (double)rte_get_tsc_hz(), had_ns = 0;
+    unsigned workers = dataplane_workers(b->dp);
+    for (unsigned i = 0; i < workers; i++)
+        had_ns += (double)(to->worker_ns[i] - from->worker_ns[i]);
+    return had_ns < wall_ns * workers ? had_ns / (wall_ns * workers) : 1;
 }
 
 static int by_cost(const void *a, const void *b)
@@ -196,13 +212,17 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
         take(b, &to);
         bool quiet = was_quiet(b, &from, &to);
         if (quiet && quiet_before)
-            fill_window(&from, &to, dataplane_workers(b->dp), &windows[count++]);
+            fill_window(&from, &to, dataplane_workers(b->dp), 1, &windows[count++]);
         if (!quiet || quiet_before < settle_windows)
             n->n_latencies = (unsigned)from.latencies;
         quiet_before = quiet ? quiet_before + 1 : 0;
         all++;
         to.latencies = n->n_latencies;
         from = to;
+    }
+    if (count == 0 && !n->broken) { // the CPUs are shared all the time: by CPU time then
+        fill_window(&first, &to, dataplane_workers(b->dp), cpu_share(b, &first, &to), windows);
+        sum_middle(windows, 1, out);
     }
     out->seconds = (double)(to.tsc - first.tsc) / hz;
     out->quiet_share = all ? (double)count / all : 0;

@@ -33,8 +33,13 @@ static void write_stages(FILE *f, const struct relay_report *r)
         bars[i] = (struct chart_bar){relay_stage_names[i], r->most.stages[i] * ns, false};
     bars[STAGES] = (struct chart_bar){"all of it", r->most.cycles_per_cell * ns, false};
     bars[STAGES + 1] = (struct chart_bar){"the ciphers alone", relay_floor_ns(r), true};
-    fputs("<h2>Where a cell's time goes</h2>\n", f);
     chart_bars(f, bars, STAGES + 2, "ns");
+}
+
+static void write_stages_section(FILE *f, const struct relay_report *r)
+{
+    fputs("<h2>Where a cell's time goes</h2>\n", f);
+    write_stages(f, r);
     fprintf(f,
             "<p>The ciphers alone (open, cell, seal, on the same sizes, on the same core in the "
             "same run) are %.3f of it.</p>\n",
@@ -53,8 +58,13 @@ static void write_latency(FILE *f, const struct relay_report *r)
     }
     for (unsigned p = 0; p < 3; p++)
         lines[p] = (struct chart_line){names[p], x, y[p], RELAY_LOADS};
-    fputs("<h2>Latency through the relay</h2>\n", f);
     chart_lines(f, lines, 3, "load, % of the maximum", "µs", false, true);
+}
+
+static void write_latency_section(FILE *f, const struct relay_report *r)
+{
+    fputs("<h2>Latency through the relay</h2>\n", f);
+    write_latency(f, r);
     fputs("<p class=\"note\">From the sealing of a cell's record by one neighbour until the other "
           "has all of the record that holds it; the generators' own loop is part of it.</p>\n",
           f);
@@ -71,9 +81,9 @@ static void write_page(FILE *f, const struct relay_report *r)
             relay_neighbours_limit(r) ? "the generators were the limit"
                                       : "the worker was the limit");
     write_machine(f, r);
-    write_stages(f, r);
+    write_stages_section(f, r);
     if (r->has_loads)
-        write_latency(f, r);
+        write_latency_section(f, r);
     fprintf(f,
             "<h2>Checks</h2><p>%" PRIu64 " of the cells that came out were decrypted and "
             "compared, %" PRIu64 " were wrong. Drops %" PRIu64 ", retransmits %" PRIu64
@@ -84,15 +94,26 @@ static void write_page(FILE *f, const struct relay_report *r)
     page_end(f);
 }
 
-int relay_write_page(const struct relay_report *r, const char *folder)
+static int write_file(const struct relay_report *r, const char *folder, const char *name,
+                      void (*write)(FILE *f, const struct relay_report *r))
 {
     char path[4096];
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return -errno;
-    snprintf(path, sizeof(path), "%s/relay.html", folder);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     FILE *f = fopen(path, "we");
     if (!f)
         return -errno;
-    write_page(f, r);
+    write(f, r);
     return fclose(f) == 0 ? 0 : -EIO;
+}
+
+int relay_write_page(const struct relay_report *r, const char *folder)
+{
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return -errno;
+    int rc = write_file(r, folder, "relay.html", write_page);
+    if (rc == 0)
+        rc = write_file(r, folder, "relay-stages.svg", write_stages);
+    if (rc == 0 && r->has_loads)
+        rc = write_file(r, folder, "relay-latency.svg", write_latency);
+    return rc;
 }

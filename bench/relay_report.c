@@ -103,6 +103,10 @@ void relay_print_text(const struct relay_report *r)
            "; worker busy %.1f %%; %u windows of 2 ms count (%.0f %% of them)\n",
            m->drops, m->drops ? " (" : "", m->drop_names, m->drops ? ")" : "", m->retransmits,
            m->frames_lost, m->busy_share * 100, m->windows, m->quiet_share * 100);
+    if (m->windows == 0)
+        printf("THE CPUS WERE SHARED ALL THE TIME: costs are by the workers' CPU time, which is "
+               "rougher; there should be %u CPUs with nothing else to do\n",
+               r->options->workers + 1);
     if (r->has_loads)
         print_latency(r);
     printf("\n%" PRIu64 " cells of those that came out were decrypted and compared: %" PRIu64

@@ -28,5 +28,5 @@ bool relay_neighbours_limit(const struct relay_report *r);
 
 void relay_print_text(const struct relay_report *r);
 int relay_print_json(const struct relay_report *r);
-// Writes DIR/relay.html. 0 or a negative errno.
+// Writes relay.html into the folder, and its charts as files of their own. 0 or a negative errno.
 int relay_write_page(const struct relay_report *r, const char *folder);

@@ -16,7 +16,7 @@
 #include <rte_random.h>
 #include <rte_tcp.h>
 
-enum { FRAMES = 32768, PACKETS = 65536, POOL_CACHE = 512, FRAME_OVERHEAD = 64 };
+enum { POOL_CACHE = 512, FRAME_OVERHEAD = 64 };
 
 static const struct rte_ether_addr neighbour_mac = {{0x02, 0, 0, 0, 0, 0x02}};
 static struct rte_ether_addr relay_mac;
@@ -99,10 +99,10 @@ int wire_open(struct wire *wire, unsigned n_queues, uint16_t mtu, double loss_pe
     wire->random_state = rte_rand() | 1;
     // What was freed last is taken first, as when a driver refills its receive ring from its core's
     // cache: else every frame would come in memory that no cache holds.
-    wire->frames = rte_pktmbuf_pool_create_by_ops("wire_frames", FRAMES, POOL_CACHE, 0, room,
+    wire->frames = rte_pktmbuf_pool_create_by_ops("wire_frames", WIRE_FRAMES, POOL_CACHE, 0, room,
                                                   SOCKET_ID_ANY, "stack");
-    wire->packets = rte_pktmbuf_pool_create_by_ops("wire_packets", PACKETS, POOL_CACHE, 0, room,
-                                                   SOCKET_ID_ANY, "stack");
+    wire->packets = rte_pktmbuf_pool_create_by_ops("wire_packets", WIRE_PACKETS, POOL_CACHE, 0,
+                                                   room, SOCKET_ID_ANY, "stack");
     if (!wire->frames || !wire->packets)
         return -ENOMEM;
     for (unsigned i = 0; i < n_queues; i++) {

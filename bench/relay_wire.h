@@ -12,7 +12,13 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
-enum { WIRE_QUEUES_MAX = 16, WIRE_BURST = 64, WIRE_RING_FRAMES = 8192 };
+enum {
+    WIRE_QUEUES_MAX = 16,
+    WIRE_BURST = 64,
+    WIRE_RING_FRAMES = 8192,
+    WIRE_FRAMES = 16384,
+    WIRE_PACKETS = 32768
+};
 
 #define WIRE_RELAY_ADDRESS UINT32_C(0x0a000001)     // 10.0.0.1
 #define WIRE_NEIGHBOUR_ADDRESS UINT32_C(0x0a000002) // 10.0.0.2

@@ -14,3 +14,8 @@ void random_bytes(void *out, size_t length)
 {
     randombytes_buf(out, length);
 }
+
+uint32_t random_uniform(uint32_t bound)
+{
+    return randombytes_uniform(bound);
+}

@@ -135,13 +135,6 @@ static int build_text(struct publisher *p, time_t now)
     return length;
 }
 
-static time_t random_below(time_t limit)
-{
-    uint32_t random;
-    random_bytes(&random, sizeof(random));
-    return (time_t)(random % (uint32_t)limit);
-}
-
 static void build(struct publisher *p, time_t now)
 {
     // Uploads of the old text must end before it goes.
@@ -158,7 +151,7 @@ static void build(struct publisher *p, time_t now)
     p->document.bytes = p->text;
     p->document.length = (size_t)length;
     p->published = now;
-    p->publish_by = now + PUBLISH_INTERVAL_S + random_below(PUBLISH_JITTER_S);
+    p->publish_by = now + PUBLISH_INTERVAL_S + (time_t)random_uniform(PUBLISH_JITTER_S);
     p->changed_at = 0;
     log_info("built a descriptor of %d bytes with its extra-info", length);
 }

@@ -34,9 +34,7 @@ struct address upload_address(const struct config_authority *authority)
 // Between three and five quarters, so that relays that failed together do not come back together.
 static time_t with_jitter(time_t seconds)
 {
-    uint32_t random;
-    random_bytes(&random, sizeof(random));
-    return seconds * 3 / 4 + (time_t)(random % ((uint32_t)seconds / 2 + 1));
+    return seconds * 3 / 4 + (time_t)random_uniform((uint32_t)seconds / 2 + 1);
 }
 
 static time_t retry_delay(const struct upload *u)

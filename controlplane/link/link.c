@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "crypto/random.h"
 
 struct link *link_new(struct link_table *table, bool initiator)
 {
@@ -131,8 +132,8 @@ static uint32_t idle_timeout_ms(const struct link *link)
 {
     // 1.37: an hour and a quarter at most between relays, else a few minutes.
     if (link->authenticated && link->canonical)
-        return 2700 * 1000 + link_random_below(1800 * 1000);
-    return 180 * 1000 + link_random_below(90 * 1000);
+        return 2700 * 1000 + random_uniform(1800 * 1000);
+    return 180 * 1000 + random_uniform(90 * 1000);
 }
 
 void link_opened(struct link *link)

@@ -169,7 +169,6 @@ void link_padding_start(struct link *link); // when it opens
 void link_padding_stop(struct link *link);
 void link_padding_negotiate(struct link *link, const uint8_t body[CELL_BODY_LEN]);
 void link_padding_run(struct link_table *table, uint64_t now_ms); // of the timer
-uint32_t link_random_below(uint32_t bound);
 
 // ---- link_rotation.c
 // Begins to make a link key on a helper thread; with it the table gets a new context.

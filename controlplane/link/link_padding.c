@@ -20,18 +20,11 @@ enum {
     NEGOTIATE_START = 2,
 };
 
-uint32_t link_random_below(uint32_t bound)
-{
-    uint32_t value;
-    random_bytes(&value, sizeof value);
-    return (uint32_t)((uint64_t)value * bound >> 32);
-}
-
 // The larger of two uniform draws, so that with both ends padding the mean is the middle.
 static uint32_t draw_timeout_ms(const struct link *link)
 {
     uint32_t range = (uint32_t)(link->padding_high_ms - link->padding_low_ms) + 1;
-    uint32_t a = link_random_below(range), b = link_random_below(range);
+    uint32_t a = random_uniform(range), b = random_uniform(range);
     return link->padding_low_ms + (a > b ? a : b);
 }
 

@@ -23,19 +23,12 @@ enum {
     SERIAL_LEN = 8,
 };
 
-static uint32_t random_below(uint32_t bound)
-{
-    uint32_t value;
-    random_bytes(&value, sizeof value);
-    return (uint32_t)((uint64_t)value * bound >> 32);
-}
-
 void tls_random_name(char out[TLS_X509_NAME_MAX], unsigned min, unsigned max, const char *suffix)
 {
     static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
     char middle[26];
     uint8_t random[25];
-    unsigned length = min + random_below(max - min + 1);
+    unsigned length = min + random_uniform(max - min + 1);
     if (length > sizeof random)
         length = sizeof random;
     random_bytes(random, length);
@@ -65,7 +58,7 @@ static bool set_dates(X509 *cert, time_t now, time_t lifetime_s)
 {
     // At least a day of it lies ahead.
     time_t slack = lifetime_s - 2 * DAY_S;
-    time_t start = slack > 0 ? now - (time_t)random_below((uint32_t)slack) : now;
+    time_t start = slack > 0 ? now - (time_t)random_uniform((uint32_t)slack) : now;
     start -= start % DAY_S;
     time_t end = start + lifetime_s;
     return X509_time_adj(X509_getm_notBefore(cert), 0, &start) &&

@@ -165,6 +165,7 @@ void chart_lines(FILE *f, const struct chart_line *lines, unsigned n, const char
             "font-size=\"13\" fill=\"#777\" viewBox=\"0 0 %d %d\" role=\"img\">\n",
             WIDTH, LINES_HEIGHT);
     draw_axes(f, &x, &y, x_name, y_name);
+    double label_y = INFINITY; // the lowest line comes first, and labels keep apart
     for (unsigned i = 0; i < n; i++) {
         const struct chart_line *line = &lines[i];
         const char *colour = colours[i % (sizeof(colours) / sizeof(colours[0]))];
@@ -177,9 +178,11 @@ void chart_lines(FILE *f, const struct chart_line *lines, unsigned n, const char
                     "<circle r=\"4\" fill=\"%s\" cx=\"%.1f\" cy=\"%.1f\"><title>%g: "
                     "%.4g</title></circle>",
                     colour, place(&x, line->x[j]), place(&y, line->y[j]), line->x[j], line->y[j]);
-        if (line->n)
+        if (line->n) {
+            label_y = fmin(place(&y, line->y[line->n - 1]) + 4, label_y - 16);
             fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" style=\"fill:%s\">%s</text>\n", x.to + 10,
-                    place(&y, line->y[line->n - 1]) + 4, colour, line->name);
+                    label_y, colour, line->name);
+        }
     }
     fputs("</svg>\n", f);
 }

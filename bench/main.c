@@ -10,15 +10,18 @@
 #include "crypto.h"
 #include "handshake.h"
 #include "relay.h"
+#include "scale.h"
 
 static const char usage[] =
     "usage: ramson-bench relay [options]\n"
     "       ramson-bench handshake [--json] [--report DIR]\n"
+    "       ramson-bench scale [--json] [--report DIR]\n"
     "       ramson-bench crypto [--json]\n"
     "\n"
     "  relay      a worker with its whole stack between its neighbours: Gbit/s per core, cycles\n"
     "             per cell by stage, latency, and the ratio to what the ciphers alone would allow\n"
     "  handshake  ntor and ntor-v3 onion skins that one core answers per second\n"
+    "  scale      what a cell costs from 100 to 10,000 links and 1,000 to 500,000 circuits\n"
     "  crypto     nanoseconds per relay cell and per TLS record, next to OpenSSL\n"
     "\n"
     "relay:\n"
@@ -189,6 +192,8 @@ int main(int argc, char **argv)
         return bench_crypto(options.json);
     if (strcmp(command, "handshake") == 0)
         return bench_handshake(options.json, options.report);
+    if (strcmp(command, "scale") == 0)
+        return bench_scale(argv[0], options.json, options.report);
     if (strcmp(command, "relay") == 0)
         return bench_relay(&options);
     return refuse("unknown benchmark", command);

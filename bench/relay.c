@@ -13,6 +13,7 @@
 #include <rte_eal.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_malloc.h>
 
 #include "relay_report.h"
 
@@ -45,8 +46,8 @@ static unsigned memory_mb(const struct relay_options *o)
 {
     double packets = WIRE_FRAMES + WIRE_PACKETS + RELAY_PACKETS;
     double bytes = packets * (o->mtu + 640.0) + RELAY_CELLS * 704.0;
-    bytes += o->workers * (24e6 + (2.0 * o->links + 8) * 4096 + (4.0 * o->circuits + 32) * 800);
-    return (unsigned)(bytes * 1.15 / (1 << 20)) + 64;
+    bytes += o->workers * (24e6 + (2.0 * o->links + 8) * 4096 + (2.0 * o->circuits + 1024) * 800);
+    return (unsigned)(bytes * 1.4 / (1 << 20)) + 64;
 }
 
 static bool start_eal(const struct relay_options *o)
@@ -89,8 +90,8 @@ static bool start_relay(struct relay_bench *b, char *error, size_t error_size)
                         .n_addresses = 1,
                         .addresses = {{address_ipv4(WIRE_RELAY_ADDRESS, 0), 24}},
                         .mtu = (uint16_t)o->mtu}},
-        .max_links = o->workers * (2 * o->links + 8), // half of them may be half-open
-        .max_circuits = o->workers * (2 * o->circuits + 8),
+        .max_links = o->workers * (2 * o->links + 8),     // half of them may be half-open
+        .max_circuits = o->workers * (o->circuits + 512), // some have a stub for a moment
         .max_cells = RELAY_CELLS,
         .max_packets = RELAY_PACKETS,
         .circuit_queue_max_cells = 32768, // the neighbours' window is the bound here
@@ -141,12 +142,24 @@ static bool run(struct relay_bench *b, struct relay_report *r)
     return good;
 }
 
+// What is allocated of DPDK's memory.
+static uint64_t heap_bytes(void)
+{
+    struct rte_malloc_socket_stats stats;
+    return rte_malloc_get_socket_stats(SOCKET_ID_ANY, &stats) == 0 ||
+                   rte_malloc_get_socket_stats(0, &stats) == 0
+               ? stats.heap_allocsz_bytes
+               : 0;
+}
+
 static bool start_run_stop(struct relay_bench *b, struct relay_report *r)
 {
     char error[256] = "";
     const char *why = error;
-    bool good = start_relay(b, error, sizeof(error)) &&
-                (b->neighbours = neighbours_create(b->options, &b->wire, &why));
+    uint64_t before = heap_bytes();
+    bool good = start_relay(b, error, sizeof(error));
+    r->relay_bytes = heap_bytes() - before;
+    good = good && (b->neighbours = neighbours_create(b->options, &b->wire, &why));
     if (!good)
         fprintf(stderr, "ramson-bench: %s\n", why);
     good = good && run(b, r);

@@ -8,7 +8,7 @@
 #include <rte_pause.h>
 #include <rte_ring.h>
 
-enum { CREATES_UNDER_WAY_MAX = 256, MESSAGES = 64, TIMEOUT_S = 60 };
+enum { CREATES_UNDER_WAY_MAX = 256, CONNECTS_UNDER_WAY_MAX = 48, MESSAGES = 64, TIMEOUT_S = 60 };
 
 struct setup {
     struct dataplane *dp;
@@ -191,10 +191,13 @@ static bool open_links(struct setup *s)
         while (!rte_ring_empty(dataplane_channel(s->dp, w)->down))
             rte_pause();
     }
-    if (!neighbours_connect(s->n))
-        s->n->broken = "the neighbours could not connect";
-    while (!s->n->broken && s->links_open < s->n->options->links)
+    unsigned links = s->n->options->links, asked = 0;
+    while (!s->n->broken && s->links_open < links) {
+        for (; asked < links && asked - s->links_open < CONNECTS_UNDER_WAY_MAX; asked++)
+            if (!neighbours_connect(s->n, &s->n->links[asked]))
+                s->n->broken = "a neighbour could not connect";
         turn(s);
+    }
     return !s->n->broken;
 }
 

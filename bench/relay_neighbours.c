@@ -149,17 +149,14 @@ void neighbours_destroy(struct neighbours *n)
     free(n);
 }
 
-bool neighbours_connect(struct neighbours *n)
+bool neighbours_connect(struct neighbours *n, struct neighbour_link *link)
 {
     struct address relay = address_ipv4(WIRE_RELAY_ADDRESS, 9001);
     struct address own = address_ipv4(WIRE_NEIGHBOUR_ADDRESS, 0);
-    for (unsigned i = 0; i < n->options->links; i++) {
-        struct neighbour_link *link = &n->links[i];
-        link->tcp = tcp_connect(n->tcp, &own, &relay, link);
-        if (!link->tcp)
-            return false;
-        link->port = tcp_local(link->tcp).port;
-    }
+    link->tcp = tcp_connect(n->tcp, &own, &relay, link);
+    if (!link->tcp)
+        return false;
+    link->port = tcp_local(link->tcp).port;
     return true;
 }
 

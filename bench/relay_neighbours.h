@@ -92,7 +92,7 @@ void neighbours_material(unsigned circuit, uint8_t material[TOR1_MATERIAL_LEN]);
 // The keys that both ends of a link use; `to_relay` says for which direction.
 void neighbours_link_keys(const struct relay_options *options, unsigned link, bool to_relay,
                           struct tls_keys *out);
-bool neighbours_connect(struct neighbours *n);
+bool neighbours_connect(struct neighbours *n, struct neighbour_link *link);
 void neighbours_start_records(struct neighbours *n, struct neighbour_link *link);
 void neighbours_send_cell(struct neighbours *n, struct neighbour_link *link, uint32_t circid,
                           uint8_t command, const void *body, size_t length);

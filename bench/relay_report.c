@@ -144,7 +144,7 @@ int relay_print_json(const struct relay_report *r)
     json_t *root = json_pack(
         "{s:s, s:{s:s, s:i, s:s, s:s, s:s, s:s, s:f}, "
         "s:{s:i, s:i, s:i, s:i, s:s, s:s, s:i, s:i, s:f, s:b, s:b}, "
-        "s:o, s:{s:f, s:f, s:f, s:f}, s:f, s:b, s:o, s:I, s:I}",
+        "s:o, s:{s:f, s:f, s:f, s:f}, s:f, s:b, s:o, s:I, s:I, s:I}",
         "benchmark", "relay", "machine", "cpu", r->machine.cpu, "cpus", (int)r->machine.cpus,
         "kernel", r->machine.kernel, "load", r->machine.load, "cell_cipher", r->machine.cell_cipher,
         "ipsec_mb", r->machine.record_aead, "tsc_hz", r->hz, "options", "links", (int)o->links,
@@ -155,7 +155,8 @@ int relay_print_json(const struct relay_report *r)
         json_of_result(r, &r->most), "crypto_floor", "open_ns", f.open_ns, "cell_ns", f.cell_ns,
         "seal_ns", f.seal_ns, "ns", relay_floor_ns(r), "ratio", relay_ratio(r),
         "generators_were_the_limit", (int)relay_neighbours_limit(r), "loads", loads, "checked",
-        (json_int_t)r->checked, "wrong", (json_int_t)r->wrong);
+        (json_int_t)r->checked, "wrong", (json_int_t)r->wrong, "relay_memory_bytes",
+        (json_int_t)r->relay_bytes);
     int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0;
     printf("\n");
     json_decref(root);

@@ -18,7 +18,8 @@ struct relay_report {
     struct relay_result loads[RELAY_LOADS];
     bool has_loads;
     uint64_t checked, wrong;
-    double hz; // of the time-stamp counter
+    uint64_t relay_bytes; // of DPDK's memory, for pools and tables
+    double hz;            // of the time-stamp counter
 };
 
 double relay_floor_ns(const struct relay_report *r);

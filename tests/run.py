@@ -3,6 +3,7 @@
 """Runs the unit tests and the network tests that ./test.sh has built; see ./test.sh --help."""
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -40,7 +41,44 @@ class Results:
                 raise
             except Exception as error:
                 wrong = f"{type(error).__name__}: {error}"
-        took = f"{time.monotonic() - start:7.1f} s"
+        return self.count(name, wrong, time.monotonic() - start)
+
+    def run_together(self, works):
+        """Runs {name: work} on as many threads as there are processors."""
+        running = {}
+
+        def one(name):
+            running[name] = time.monotonic()
+            try:
+                wrong = works[name]()
+            except Exception as error:
+                wrong = f"{type(error).__name__}: {error}"
+            return name, wrong, time.monotonic() - running.pop(name)
+
+        pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+        waiting = {pool.submit(one, name) for name in works}
+        try:
+            while waiting:
+                done, waiting = concurrent.futures.wait(
+                    waiting, 0.5, concurrent.futures.FIRST_COMPLETED)
+                self.say_running(None)
+                for name, wrong, took in (future.result() for future in done):
+                    print(f"{name:<36} ", end="")
+                    self.count(name, wrong, took)
+                self.say_running(dict(running))
+        finally:
+            self.say_running(None)
+            pool.shutdown(cancel_futures=True)
+
+    def say_running(self, running):
+        """What runs at this moment, on a terminal's last line; None clears it."""
+        if self.terminal:
+            now = time.monotonic()
+            text = ", ".join(f"{n} {now - t:.0f} s" for n, t in (running or {}).items())
+            print("\r\033[K" + text[:100], end="", flush=True)
+
+    def count(self, name, wrong, seconds):
+        took = f"{seconds:7.1f} s"
         if wrong is None:
             self.passed += 1
             print(f"ok      {took}", flush=True)
@@ -201,9 +239,8 @@ def main():
     chosen = arguments.names or [*units, *commands, *networks]
     results, shared = Results(), SharedNetwork(arguments)
     try:
-        for name in units:
-            if name in chosen:
-                results.run(name, lambda: run_unit(units[name], arguments.debug))
+        results.run_together({name: lambda t=units[name]: run_unit(t, arguments.debug)
+                              for name in units if name in chosen})
         for name in commands:
             if name in chosen:
                 results.run(name, lambda: commands[name].run(binary(arguments.debug)), 60)

@@ -157,7 +157,6 @@ struct tls_context *tls_context_create(const struct identity *identity,
     if (!c)
         return NULL;
     c->references = 1;
-    c->made = now;
     c->identity_generation = identity->generation;
     X509 *link = make_x509(identity, link_key, now, &b);
     if (link && make_ed_certs(c, identity, now, &b) && encode_cells(c, identity, &b))

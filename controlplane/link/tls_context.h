@@ -27,7 +27,6 @@ struct tls_context {
     size_t responder_certs_length;
     uint8_t initiator_certs[CERTS_CELL_MAX];
     size_t initiator_certs_length;
-    time_t made;
     uint64_t identity_generation; // of the signing key in the certificates
 };
 

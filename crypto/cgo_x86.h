@@ -25,7 +25,7 @@ enum {
     ROUNDS = CGO_AES_ROUND_KEYS - 1,
     BODY_LEN = CGO_LEFT_LEN + CGO_RIGHT_LEN,
     PREFETCH_AHEAD = 6, // cells
-    FRAME_LEN = 256,    // more than renew() uses, when optimized
+    FRAME_LEN = 256,    // more than renew() uses when optimized
     CHAIN_STEPS = 3 + ROUNDS + 3,
     TAIL_AT = BODY_LEN - 16, // the last 16 bytes: 3 of block 29 of the key stream, 13 of block 30
 };
@@ -210,18 +210,25 @@ TARGET static __attribute__((noinline)) void renew(struct cgo_layer *layer, __m1
     install(layer, prf_t1(layer, start), decrypt);
 }
 
-// To be called from where renew() was called.
+// To be called from where renew() or load_keys() was called.
 static __attribute__((noinline)) void forget(void)
 {
     uint8_t frame[FRAME_LEN];
     explicit_bzero(frame, sizeof(frame));
 }
 
-TARGET static void set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN], bool decrypt)
+TARGET static __attribute__((noinline)) void load_keys(struct cgo_layer *layer, const uint8_t *keys,
+                                                       bool decrypt)
 {
     struct new_keys from = {load(keys), load(keys + 16), load(keys + 32), load(keys + 48),
                             load(keys + 64)};
     install(layer, from, decrypt);
+}
+
+static void set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN], bool decrypt)
+{
+    load_keys(layer, keys, decrypt);
+    forget();
 }
 
 // Of many circuits few layers are in the cache.

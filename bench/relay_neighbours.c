@@ -263,7 +263,7 @@ static void send_records(struct neighbours *n)
         n->credit_cells -= cells;
         records++;
         refused = 0;
-        if (records % 4 == 0)
+        if (n->cells_per_cycle > 0 || records % 4 == 0)
             wire_flush(n->wire);
     }
 }

@@ -6,7 +6,10 @@
 enum {
     GROUP = 8, // blocks under way at a time, and whose products share a reduction
     TWEAK_BLOCKS = 32,
-    STREAM_BLOCKS = 31, // of which the last is not used whole
+    STREAM_BLOCKS = 31,      // of which the last is not used whole
+    GROUP_STEPS = GROUP + 1, // the reduction is a step, too
+    TWEAK_STEPS =
+        TWEAK_BLOCKS / GROUP * GROUP_STEPS - 1, // but not the last: more is added before it
 };
 
 static bool usable(void)
@@ -24,51 +27,106 @@ TARGET_INLINE __m128i tweak_block(const uint8_t *body, uint8_t command, int i)
     return load(body + CGO_LEFT_LEN - 1 + 16 * (i - 1));
 }
 
+// A tweak's way through POLYVAL, in steps that can be taken between others' work.
+struct tweak {
+    const struct cgo_layer *layer;
+    const uint8_t *body;
+    uint8_t command;
+    __m128i carried;    // the groups before, reduced
+    struct product sum; // of this group; mid is Karatsuba's: it lacks lo and hi
+};
+
+TARGET_INLINE __m128i sum_of_halves(__m128i a)
+{
+    return _mm_xor_si128(a, _mm_shuffle_epi32(a, 0x4e));
+}
+
+TARGET_INLINE void multiply_block(struct tweak *t, int group, int i)
+{
+    __m128i block = tweak_block(t->body, t->command, GROUP * group + i);
+    __m128i power = load(t->layer->ku_powers + 16 * i);
+    __m128i sums = load(t->layer->ku_sums + 32 * (i / 4) + 16 * (i % 2));
+    if (i == 0)
+        block = _mm_xor_si128(block, t->carried);
+    __m128i halves = sum_of_halves(block);
+    struct product p = {
+        .lo = _mm_clmulepi64_si128(block, power, 0x00),
+        .mid = i / 2 % 2 == 0 ? _mm_clmulepi64_si128(halves, sums, 0x00)
+                              : _mm_clmulepi64_si128(halves, sums, 0x10),
+        .hi = _mm_clmulepi64_si128(block, power, 0x11),
+    };
+    t->sum = i == 1 ? p : add(t->sum, p); // 1 comes first
+    KEEP(t->sum.lo);
+    KEEP(t->sum.mid);
+    KEEP(t->sum.hi);
+}
+
+TARGET_INLINE struct product completed(struct product sum)
+{
+    sum.mid = _mm_xor_si128(sum.mid, _mm_xor_si128(sum.lo, sum.hi));
+    return sum;
+}
+
+// The block that needs the group before comes last in its group, so that the reduction has time.
+// In the first group that is T', which is not here.
+TARGET_INLINE void tweak_step(struct tweak *t, int step)
+{
+    int group = step / GROUP_STEPS, in_group = step % GROUP_STEPS;
+    if (in_group == GROUP)
+        t->carried = reduce(completed(t->sum));
+    else if (group > 0 || in_group < GROUP - 1)
+        multiply_block(t, group, (in_group + 1) % GROUP);
+}
+
 TARGET static inline struct product polyval_tweak(const struct cgo_layer *layer,
                                                   const uint8_t *body, uint8_t command)
 {
-    struct product sum;
-    __m128i zero = _mm_setzero_si128();
-    sum = (struct product){zero, zero, zero};
+    struct tweak t = {.layer = layer, .body = body, .command = command};
     UNROLL
-    for (int group = 0; group < TWEAK_BLOCKS / GROUP; group++) {
-        __m128i carried = group == 0 ? zero : reduce(sum);
-        sum = (struct product){zero, zero, zero};
-        UNROLL
-        for (int i = 0; i < GROUP; i++) {
-            if (group == 0 && i == 0)
-                continue; // T'
-            __m128i block = tweak_block(body, command, GROUP * group + i);
-            if (i == 0)
-                block = _mm_xor_si128(block, carried);
-            sum = add(sum, multiply(block, load(layer->ku_powers + 16 * i)));
-            KEEP(sum.lo);
-            KEEP(sum.mid);
-            KEEP(sum.hi);
-        }
-    }
-    return sum;
+    for (int step = 0; step < TWEAK_STEPS; step++)
+        tweak_step(&t, step);
+    return completed(t.sum);
 }
 
 TARGET static inline void set_powers(__m128i ku, struct cgo_layer *layer)
 {
     __m128i power[GROUP + 1];
     power[1] = ku;
-    power[2] = reduce(multiply(ku, ku));
+    power[2] = reduce(square(ku));
     power[3] = reduce(multiply(power[2], ku));
-    power[4] = reduce(multiply(power[2], power[2]));
+    power[4] = reduce(square(power[2]));
     UNROLL
     for (int i = 5; i <= GROUP; i++)
         power[i] = reduce(multiply(power[i - 4], power[4]));
     UNROLL
+    for (int i = 0; i < GROUP; i++) {
+        uint64_t sum = (uint64_t)_mm_cvtsi128_si64(sum_of_halves(power[GROUP - i]));
+        memcpy(layer->ku_sums + 32 * (i / 4) + 16 * (i % 2) + 8 * (i / 2 % 2), &sum, sizeof(sum));
+    }
+    UNROLL
     for (int i = 1; i <= GROUP; i++)
         store(layer->ku_powers + 16 * (GROUP - i), power[i]);
-    __m128i power_16 = reduce(multiply(power[8], power[8]));
-    store(layer->ku_32, reduce(multiply(power_16, power_16)));
+    __m128i power_16 = reduce(square(power[8]));
+    store(layer->ku_32, reduce(square(power_16)));
 }
 
-// Blocks first, first + 1, … of the key stream.
-TARGET_INLINE void key_stream(const uint8_t *keys, __m128i start, int first, int n, __m128i *out)
+// What is done between the rounds of a key stream.
+struct others {
+    struct tweak tweak;
+    struct chain *chain;
+};
+
+TARGET_INLINE void others_step(struct others *o, int round)
+{
+    if (round < TWEAK_STEPS)
+        tweak_step(&o->tweak, round);
+    if (round % 2 == 1 && round / 2 < CHAIN_STEPS)
+        chain_step(o->chain, round / 2);
+}
+
+// Blocks first, first + 1, … of the key stream. `o` may be NULL; rounds_before is what it has seen.
+TARGET_INLINE void key_stream(const uint8_t *keys, __m128i start, int first, int n, __m128i *out,
+                              struct others *o, int rounds_before)
 {
     // The counter's bits in `start` are zero, so XOR adds.
     __m128i from = _mm_xor_si128(start, round_key(keys, 0));
@@ -79,40 +137,48 @@ TARGET_INLINE void key_stream(const uint8_t *keys, __m128i start, int first, int
         count = _mm_add_epi64(count, _mm_set_epi64x(INT64_C(1) << 56, 0));
     }
     UNROLL
-    for (int r = 1; r < ROUNDS; r++) {
+    for (int r = 1; r <= ROUNDS; r++) {
         __m128i key = round_key(keys, r);
         UNROLL
         for (int i = 0; i < n; i++)
-            out[i] = _mm_aesenc_si128(out[i], key);
+            out[i] =
+                r == ROUNDS ? _mm_aesenclast_si128(out[i], key) : _mm_aesenc_si128(out[i], key);
+        if (o)
+            others_step(o, rounds_before + r - 1);
     }
-    __m128i key = round_key(keys, ROUNDS);
-    UNROLL
-    for (int i = 0; i < n; i++)
-        out[i] = _mm_aesenclast_si128(out[i], key);
 }
 
-TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
-                                 uint8_t *dst)
+TARGET_INLINE void xor_stream(const __m128i *stream, int n, const uint8_t *src, uint8_t *dst)
+{
+    UNROLL
+    for (int i = 0; i < n; i++)
+        store(dst + 16 * i, _mm_xor_si128(load(src + 16 * i), stream[i]));
+}
+
+TARGET_INLINE void prf_t0_between(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
+                                  uint8_t *dst, struct others *o)
 {
     const uint8_t *from = src + CGO_LEFT_LEN;
     uint8_t *to = dst + CGO_LEFT_LEN;
     __m128i tail = load(src + TAIL_AT); // before dst, which may be src, changes
     __m128i stream[GROUP];
+    const int last_at = STREAM_BLOCKS - (GROUP - 1);
 
-    for (int group = 0; group < STREAM_BLOCKS / GROUP; group++) {
-        key_stream(layer->prf_keys, start, GROUP * group, GROUP, stream);
-        UNROLL
-        for (int i = 0; i < GROUP; i++)
-            store(to + 16 * i, _mm_xor_si128(load(from + 16 * i), stream[i]));
-        from += 16 * GROUP;
-        to += 16 * GROUP;
-    }
-    key_stream(layer->prf_keys, start, STREAM_BLOCKS - GROUP + 1, GROUP - 1, stream);
     UNROLL
-    for (int i = 0; i < GROUP - 2; i++)
-        store(to + 16 * i, _mm_xor_si128(load(from + 16 * i), stream[i]));
+    for (int at = 0; at < last_at; at += GROUP) {
+        key_stream(layer->prf_keys, start, at, GROUP, stream, o, at / GROUP * ROUNDS);
+        xor_stream(stream, GROUP, from + 16 * at, to + 16 * at);
+    }
+    key_stream(layer->prf_keys, start, last_at, GROUP - 1, stream, o, last_at / GROUP * ROUNDS);
+    xor_stream(stream, GROUP - 2, from + 16 * last_at, to + 16 * last_at);
     __m128i last = _mm_alignr_epi8(stream[GROUP - 2], stream[GROUP - 3], 13);
     store(dst + TAIL_AT, _mm_xor_si128(tail, last));
+}
+
+TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
+                                 uint8_t *dst)
+{
+    prf_t0_between(layer, start, src, dst, NULL);
 }
 
 TARGET static inline struct product prf_t0_and_others(const struct cgo_layer *layer, __m128i start,
@@ -120,16 +186,17 @@ TARGET static inline struct product prf_t0_and_others(const struct cgo_layer *la
                                                       struct chain *next,
                                                       const struct cgo_job *after)
 {
-    chain_run(next);
-    struct product p = polyval_tweak(after->layer, after->src, after->command);
-    prf_t0(layer, start, src, dst);
-    return p;
+    struct others o = {
+        .tweak = {.layer = after->layer, .body = after->src, .command = after->command},
+        .chain = next};
+    prf_t0_between(layer, start, src, dst, &o);
+    return completed(o.tweak.sum);
 }
 
 TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m128i start)
 {
     __m128i stream[5];
-    key_stream(layer->prf_keys, start, CGO_T1_BLOCK, 5, stream);
+    key_stream(layer->prf_keys, start, CGO_T1_BLOCK, 5, stream, NULL, 0);
     return (struct new_keys){stream[0], stream[1], stream[2], stream[3], stream[4]};
 }
 

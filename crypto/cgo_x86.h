@@ -16,7 +16,7 @@
 // The tuning matters: that of older CPUs splits each access to memory that may be unaligned in two.
 #define TARGET __attribute__((target(CGO_TARGET ",tune=haswell")))
 #define TARGET_INLINE TARGET static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 32")
+#define UNROLL _Pragma("GCC unroll 64")
 // The value is needed here and now. Without it the compiler gathers the terms of a long sum before
 // it adds them, for which there are not enough registers.
 #define KEEP(value) __asm__("" : "+x"(value))
@@ -25,7 +25,7 @@ enum {
     ROUNDS = CGO_AES_ROUND_KEYS - 1,
     BODY_LEN = CGO_LEFT_LEN + CGO_RIGHT_LEN,
     PREFETCH_AHEAD = 6, // cells
-    FRAME_LEN = 256,    // more than renew() uses when optimized
+    FRAME_LEN = 512,    // more than renew() uses when optimized
     CHAIN_STEPS = 3 + ROUNDS + 3,
     TAIL_AT = BODY_LEN - 16, // the last 16 bytes: 3 of block 29 of the key stream, 13 of block 30
 };

@@ -17,7 +17,7 @@
 enum {
     MESSAGES_PER_CHANNEL = 4096,
     PEER_RING_CELLS = 8192,
-    POOL_CACHE = 256,
+    POOL_CACHE = 512,
     CIRCUIT_QUEUE_DEFAULT_CELLS = 2500, // protocol 5.01
     ETHERNET_MTU_OVERHEAD = 64,         // Ethernet header, VLAN tags, and what drivers round up
 };
@@ -43,12 +43,15 @@ static bool make_pools(struct dataplane *dp)
     uint16_t data_room = (uint16_t)(RTE_PKTMBUF_HEADROOM + mtu + ETHERNET_MTU_OVERHEAD);
     if (data_room < RTE_MBUF_DEFAULT_BUF_SIZE)
         data_room = RTE_MBUF_DEFAULT_BUF_SIZE; // what every driver can receive into
-    dp->packets = rte_pktmbuf_pool_create("packets", config->max_packets, POOL_CACHE, 0, data_room,
-                                          SOCKET_ID_ANY);
-    dp->cells = rte_mempool_create("cells", config->max_cells, sizeof(struct cell), POOL_CACHE, 0,
-                                   NULL, NULL, NULL, NULL, SOCKET_ID_ANY,
-                                   RTE_MEMPOOL_F_NO_IOVA_CONTIG); // no device reads them
-    return dp->packets && dp->cells;
+    // Stacks: what was given back last is taken first. A ring would bring every object of the pool
+    // round, each of them out of all caches by then.
+    dp->packets = rte_pktmbuf_pool_create_by_ops("packets", config->max_packets, POOL_CACHE, 0,
+                                                 data_room, SOCKET_ID_ANY, "stack");
+    dp->cells = rte_mempool_create_empty("cells", config->max_cells, sizeof(struct cell),
+                                         POOL_CACHE, 0, SOCKET_ID_ANY,
+                                         RTE_MEMPOOL_F_NO_IOVA_CONTIG); // no device reads them
+    return dp->packets && dp->cells && rte_mempool_set_ops_byname(dp->cells, "stack", NULL) == 0 &&
+           rte_mempool_populate_default(dp->cells) > 0;
 }
 
 static bool make_channels(struct dataplane *dp)

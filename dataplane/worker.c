@@ -21,6 +21,8 @@ enum {
     PEER_CELLS_PER_TURN = 256,
     IDLE_TURNS_BEFORE_SLEEP = 64,
     SLEEP_MAX_US = 500000,
+    BURSTS_PER_TURN = 4,
+    BURST_IS_FULL = NET_BURST * 3 / 4, // more waits, probably
     TCP_RECEIVE_WINDOW_BYTES = 1 << 20,
     TCP_SEND_BUFFER_BYTES = 1 << 20,
 };
@@ -274,21 +276,38 @@ static void count_cycles(struct counters *count, const struct turn_clock *clock,
     count->cycles_tx += clock->tx;
 }
 
+// As long as the port has full bursts, some are taken in a row: the fuller a turn, the more cells
+// find place in a record and in a packet.
+static unsigned take_packets(struct worker *w, struct turn_clock *clock)
+{
+    struct rte_mbuf *packets[NET_BURST];
+    unsigned work = 0, n = NET_BURST;
+    for (unsigned i = 0; i < BURSTS_PER_TURN && n >= BURST_IS_FULL; i++) {
+        uint64_t rx, tcp_in;
+        n = net_receive(w->net_worker, w->now_us, packets, NET_BURST);
+        work += n + net_was_busy(w->net_worker);
+        stage_done(clock, &rx);
+        tcp_input(w->tcp, packets, n);
+        stage_done(clock, &tcp_in);
+        clock->rx += rx;
+        clock->tcp_in += tcp_in;
+    }
+    return work;
+}
+
 unsigned worker_turn(struct worker *w)
 {
     uint64_t began = rte_rdtsc();
     struct turn_clock clock = {.began = began, .last = began};
     w->now_us = tsc_us();
 
-    struct rte_mbuf *packets[NET_BURST];
-    unsigned n = net_receive(w->net_worker, w->now_us, packets, NET_BURST);
-    unsigned work = n + net_was_busy(w->net_worker);
-    stage_done(&clock, &clock.rx);
-    tcp_input(w->tcp, packets, n);
+    uint64_t rest;
+    unsigned work = take_packets(w, &clock);
     work += take_messages(w);
     net_advance(w->net_worker, w->now_us);
     work += take_events(w);
-    stage_done(&clock, &clock.tcp_in);
+    stage_done(&clock, &rest);
+    clock.tcp_in += rest;
     uint64_t opening = w->counters.cycles_tls_open;
     work += receive_connections(w);
     stage_done(&clock, &clock.cells);

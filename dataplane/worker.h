@@ -45,6 +45,7 @@ struct worker {
     struct conn_table conns;
     struct end_table ends;
     struct cell_batch batch;
+    struct circuit_end *likely_end; // of the cell that is being framed; NULL: not known
 
     struct conn_list receiving;    // have bytes to look at
     struct conn_list transmitting; // have something to send, and perhaps room for it

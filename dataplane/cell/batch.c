@@ -53,6 +53,7 @@ void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const
         return;
     }
     c->command = command;
+    end_prefetch_peer(w, end);
     b->items[b->n++] = (struct batch_item){c, end, end->self.generation};
     cell_cipher_add(w->cipher, &end->layer.cipher, body, c->body);
     if (b->n == BATCH_CELLS_MAX)

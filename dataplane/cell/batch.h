@@ -16,7 +16,7 @@ struct circuit_end;
 struct worker;
 
 enum {
-    BATCH_CELLS_MAX = 256,
+    BATCH_CELLS_MAX = 64, // with what is opened for them, they fit into the nearest cache
     BATCH_STAGING_LEN = 512 * 1024,
 };
 

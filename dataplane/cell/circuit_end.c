@@ -9,14 +9,17 @@
 #include <rte_hash.h>
 #include <rte_jhash.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 #include <rte_random.h>
 
 #include "cell/relay_message.h"
 #include "worker.h"
 
+// 16 bytes: a length that rte_hash compares by itself, without calling memcmp.
 struct circid_key {
     uint32_t conn_index;
     uint32_t circid;
+    uint64_t zero;
 };
 
 int end_table_init(struct end_table *t, unsigned worker, uint32_t capacity)
@@ -84,14 +87,47 @@ struct circuit_end *end_get(struct worker *w, struct handle handle)
 
 struct circuit_end *end_lookup(struct worker *w, const struct conn *conn, uint32_t circid)
 {
-    struct circid_key key = {conn->self.index, circid};
+    struct circid_key key = {conn->self.index, circid, 0};
     void *end;
     return rte_hash_lookup_data(w->ends.by_circid, &key, &end) >= 0 ? end : NULL;
 }
 
+void end_lookup_many(struct worker *w, const struct conn *conn, const uint32_t *circids, unsigned n,
+                     struct circuit_end **out)
+{
+    struct circid_key keys[END_LOOKUP_MAX];
+    const void *key_at[END_LOOKUP_MAX];
+    void *found[END_LOOKUP_MAX];
+    uint64_t hits = 0;
+    for (unsigned i = 0; i < n; i++) {
+        keys[i] = (struct circid_key){conn->self.index, circids[i], 0};
+        key_at[i] = &keys[i];
+    }
+    if (n == 0 || rte_hash_lookup_bulk_data(w->ends.by_circid, key_at, n, &hits, found) < 0)
+        hits = 0;
+    for (unsigned i = 0; i < n; i++) {
+        out[i] = hits >> i & 1 ? found[i] : NULL;
+        if (!out[i])
+            continue;
+        rte_prefetch0(&out[i]->layer.cipher.position_bytes);
+        rte_prefetch0(&out[i]->has_layer);
+        rte_prefetch0(&out[i]->conn);
+    }
+}
+
+void end_prefetch_peer(const struct worker *w, const struct circuit_end *end)
+{
+    if (end->peer_worker != w->index || end->peer.index >= w->ends.capacity)
+        return;
+    const struct circuit_end *peer = &w->ends.ends[end->peer.index];
+    rte_prefetch0(&peer->self);
+    rte_prefetch0(&peer->conn);
+    rte_prefetch0(&peer->node);
+}
+
 bool end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid)
 {
-    struct circid_key key = {conn->self.index, circid};
+    struct circid_key key = {conn->self.index, circid, 0};
     if (rte_hash_add_key_data(w->ends.by_circid, &key, end) != 0)
         return false;
     end->conn = conn;
@@ -104,7 +140,7 @@ static void end_unbind(struct worker *w, struct circuit_end *end)
 {
     if (!end->conn)
         return;
-    struct circid_key key = {end->conn->self.index, end->circid};
+    struct circid_key key = {end->conn->self.index, end->circid, 0};
     rte_hash_del_key(w->ends.by_circid, &key);
     LIST_REMOVE(end, on_conn);
     if (end->queue.count)

@@ -69,6 +69,13 @@ struct circuit_end *end_new(struct worker *w, enum end_state state);
 // NULL if the handle is no longer valid.
 struct circuit_end *end_get(struct worker *w, struct handle handle);
 struct circuit_end *end_lookup(struct worker *w, const struct conn *conn, uint32_t circid);
+// Many at once, at most END_LOOKUP_MAX; NULL where there is none. What a cell for them will touch
+// is on its way into the cache then.
+enum { END_LOOKUP_MAX = 32 };
+void end_lookup_many(struct worker *w, const struct conn *conn, const uint32_t *circids, unsigned n,
+                     struct circuit_end **out);
+// A cell of `end` will go to its peer soon.
+void end_prefetch_peer(const struct worker *w, const struct circuit_end *end);
 // Joins an end to its link. False without memory.
 bool end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid);
 

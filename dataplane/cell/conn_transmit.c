@@ -94,7 +94,10 @@ void conn_rekey(struct worker *w, struct conn *c, struct message *m)
         c->awaits_key = false;
         conn_wants_receive(w, c);
     }
-    conn_send(w, c, m); // the rest in its place among what is sealed
+    if (m->length || m->tls.tx.cipher != TLS_CIPHER_NONE)
+        conn_send(w, c, m); // in its place among what is sealed
+    else
+        channel_free(m);
 }
 
 // RFC 8446, 5.5: a key seals only so much. Said once for each key.

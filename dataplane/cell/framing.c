@@ -120,7 +120,9 @@ static void take_destroy(struct worker *w, struct conn *c, uint32_t circid, cons
 static void take_relay(struct worker *w, struct conn *c, uint32_t circid, uint8_t command,
                        const uint8_t *body)
 {
-    struct circuit_end *end = end_lookup(w, c, circid);
+    struct circuit_end *end = w->likely_end; // unless a cell before this one has closed it
+    if (!end || end->conn != c || end->circid != circid)
+        end = end_lookup(w, c, circid);
     if (!end) {
         w->counters.drop_cell_unknown_circuit++;
         return;
@@ -251,11 +253,36 @@ static size_t take_cell(struct worker *w, struct conn *c, const uint8_t *bytes, 
     return CELL_LEN;
 }
 
+// The ends of the circuits of the fixed cells that follow one another from `bytes` on.
+static unsigned look_ahead(struct worker *w, const struct conn *c, const uint8_t *bytes,
+                           size_t length, struct circuit_end **ends)
+{
+    uint32_t circids[END_LOOKUP_MAX];
+    unsigned n = 0;
+    struct reader r = reader_of(bytes, length);
+    while (n < END_LOOKUP_MAX && reader_left(&r) >= CELL_LEN) {
+        circids[n] = read_u32(&r);
+        if (cell_command_is_variable(read_u8(&r)))
+            break;
+        read_bytes(&r, CELL_BODY_LEN);
+        n++;
+    }
+    end_lookup_many(w, c, circids, n, ends);
+    return n;
+}
+
 void framing_take(struct worker *w, struct conn *c, const uint8_t *bytes, size_t length)
 {
+    struct circuit_end *ends[END_LOOKUP_MAX];
     const uint8_t *at = bytes;
     size_t left = length;
+    unsigned ahead = 0, next = 0;
     while (left > 0 && !c->closing) {
+        if (next == ahead && c->state == CONN_OPEN && !c->variable.active) {
+            ahead = look_ahead(w, c, at, left, ends);
+            next = 0;
+        }
+        w->likely_end = next < ahead ? ends[next++] : NULL;
         size_t taken =
             c->variable.active ? take_variable(w, c, at, left) : take_cell(w, c, at, left);
         if (taken == 0)

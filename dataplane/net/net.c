@@ -129,6 +129,8 @@ static unsigned take_frames(struct net_worker *w, unsigned port, struct rte_mbuf
 {
     unsigned kept = 0;
     uint64_t bytes = 0;
+    for (unsigned i = 0; i < n; i++)
+        rte_prefetch0(frames[i]); // what says where the frame's bytes are
     for (unsigned i = 0; i < n; i++) {
         if (i + PREFETCH_AHEAD < n)
             rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));

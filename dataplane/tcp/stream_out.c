@@ -3,6 +3,8 @@
 // segment, with room for its headers in front.
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "tcp/internal.h"
 
 static void segment_init(struct tcp_conn *conn, struct rte_mbuf *m)
@@ -264,6 +266,10 @@ void tcp_queue_acked(struct tcp_conn *conn, uint32_t ack, struct tcp_delivery *d
     while (conn->send_head && conn->send_head != conn->send_next) {
         struct tcp_segment *s = segment_of(conn->stack, conn->send_head);
         uint32_t span = segment_span(s);
+        if (s->next) { // sent long ago: no cache holds it
+            rte_prefetch0(s->next);
+            rte_prefetch0(segment_of(conn->stack, s->next));
+        }
         if (seq_lt(ack, s->seq + span)) {
             if (seq_lt(s->seq, ack)) { // in the middle of it
                 uint16_t part = (uint16_t)(ack - s->seq);

@@ -26,7 +26,7 @@ enum {
     TCP_DUP_THRESHOLD = 3,
     TCP_REORDER_STEPS_MAX = 16,
     TCP_RETRIES_MAX = 12,
-    TCP_SYN_RETRIES_MAX = 5,
+    TCP_SYN_RETRIES_MAX = 3, // 15 s: whoever extends to a silent address must not hold a dial long
     TCP_SYN_ACK_RETRIES_MAX = 4,
     TCP_PORT_FIRST = 32768, // of active opens
     TCP_PORT_LAST = 65535,

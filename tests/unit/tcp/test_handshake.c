@@ -90,7 +90,7 @@ static void syn_lost(void **state)
 {
     (void)state;
     handshake_with_losses(0, 1);
-    handshake_with_losses(0, 4);
+    handshake_with_losses(0, 3);
 }
 
 static void syn_ack_lost(void **state)

@@ -28,7 +28,7 @@ class Ramson:
     """One relay: its configuration, its process once started, and the kernel's end of its tap."""
 
     def __init__(self, net, index, binary, nickname=None, workers=1, poll="adaptive", mtu=1500,
-                 memory_mb=512, level="debug"):
+                 memory_mb=512, level="debug", hugepages=False):
         self.net, self.index, self.binary, self.mtu = net, index, binary, mtu
         self.name = nickname or f"ramson{index}"
         self.interface = f"ram{index}"
@@ -47,7 +47,8 @@ class Ramson:
             "testing_network": True,
             "directory_authorities": [a.as_json() for a in net.authorities],
             "dataplane": {
-                **cpus(index, workers), "hugepages": False, "memory_mb": memory_mb, "poll": poll,
+                **cpus(index, workers), "hugepages": hugepages,
+                "memory_mb": memory_mb, "poll": poll,
                 "interfaces": [{"device": f"net_tap0,iface={self.interface}",
                                 "addresses": [f"{self.address}/24"], "gateway": self.gateway,
                                 "mtu": mtu}],

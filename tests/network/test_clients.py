@@ -61,6 +61,43 @@ def link_by_hand(net):
                     raise Failure(f"relay command {command} was answered by {answer}")
 
 
+HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
+
+
+def huge_pages_free():
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("HugePages_Free"))
+
+
+@case()
+def huge_pages(net):
+    """
+    test ──► a ramson with its memory in huge pages: a link, a circuit; the pages are free after it
+    """
+    if net.stand_in:
+        return
+    with open(HUGE_PAGES) as file:
+        reserved = int(file.read())
+    with open(HUGE_PAGES, "w") as file:
+        file.write(str(reserved + 160))  # of 2 MB
+    free = huge_pages_free()
+    try:
+        relay = net.add_ramson(hugepages=True, memory_mb=256)
+        try:
+            with link.Link(relay.address, OR_PORT) as one:
+                one.handshake()
+                one.create_fast()
+            if huge_pages_free() >= free:
+                raise Failure("no huge page is in use")
+        finally:
+            relay.stop()
+        if huge_pages_free() != free:
+            raise Failure("huge pages are still in use after the end")
+    finally:
+        with open(HUGE_PAGES, "w") as file:
+            file.write(str(reserved))
+
+
 def s_client(net, *options):
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"{net.ramsons[0].address}:{OR_PORT}", *options],

@@ -80,6 +80,7 @@ static void before_poll(uv_prepare_t *handle)
 {
     struct controlplane *cp = handle->data;
     atomic_store(cp->sleeps, 1);
+    atomic_thread_fence(memory_order_seq_cst); // the rings' own loads are not ordered after it
     if (receive(&cp->relay)) {
         uint64_t one = 1; // more than a turn's worth: come back at once
         ssize_t ignored = write(cp->relay.channels[0]->up_fd, &one, sizeof(one));

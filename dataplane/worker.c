@@ -348,6 +348,7 @@ static void sleep_until_needed(struct worker *w)
         return;
     // The flag first, then another look: whoever adds something after it sees the flag.
     atomic_store(&w->channel->worker_sleeps, 1);
+    atomic_thread_fence(memory_order_seq_cst); // the rings' own loads are not ordered after it
     if (rings_are_empty(w)) {
         w->counters.sleeps++;
         net_sleep(w->net_worker, w->channel->down_fd, timeout_us);

@@ -66,6 +66,7 @@ AuthDirTestReachability 1
 EXIT = """
 ExitRelay 1
 ExitPolicyRejectPrivate 0
+RefuseUnknownExits 0
 ExitPolicy accept *:*
 """
 

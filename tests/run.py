@@ -193,11 +193,16 @@ def run_network(case, shared):
     net = shared.get()
     shared.mend()
     known = {relay.name: relay.report() for relay in net.ramsons}
+    before = {relay.name: relay.drops() for relay in net.ramsons[:2]}
     try:
         case.run(net)
         wrong = None
     except Exception as error:
         wrong = f"{type(error).__name__}: {error}"
+        for relay in net.ramsons[:2]:
+            now, then = relay.drops(), before[relay.name]
+            grown = {n: v - then.get(n, 0) for n, v in now.items() if v > then.get(n, 0)}
+            wrong += f"\n{relay.name} counted meanwhile: {grown}"
     for relay in net.ramsons:
         report = relay.report()
         if report and report != known.get(relay.name):
@@ -228,31 +233,28 @@ def main():
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     arguments = parse(sys.argv[1:])
     import cases
-    everything = cases.load()
     units = {t["name"]: t for t in unit_tests(arguments.debug)}
-    commands = {"command-" + c.name: c for c in everything if not c.needs_network}
-    networks = {} if arguments.fast else {"network-" + c.name: c for c in everything
-                                          if c.needs_network}
+    networks = {} if arguments.fast else {c.name: c for c in cases.load()}
     if arguments.list:
-        print("\n".join([*units, *commands, *networks]))
+        print("\n".join([*units, *networks]))
         return 0
-    chosen = arguments.names or [*units, *commands, *networks]
+    chosen = arguments.names or [*units, *networks]
     results, shared = Results(), SharedNetwork(arguments)
     try:
-        results.run_together({name: lambda t=units[name]: run_unit(t, arguments.debug)
-                              for name in units if name in chosen})
-        for name in commands:
-            if name in chosen:
-                results.run(name, lambda: commands[name].run(binary(arguments.debug)), 60)
+        results.run_together({name: lambda t=test: run_unit(t, arguments.debug)
+                              for name, test in units.items()
+                              if name in chosen and test["is_parallel"]})
+        for name, test in units.items():
+            if name in chosen and not test["is_parallel"]:
+                results.run(name, lambda: run_unit(test, arguments.debug))
         wanted = [n for n in networks if n in chosen]
-        if wanted:
-            up = results_of_setup(results, shared)
-            for name in wanted:
-                if up:
-                    results.run(name, lambda: run_network(networks[name], shared),
-                                networks[name].timeout)
-                else:
-                    results.failed.append(name)
+        up = wanted and results_of_setup(results, shared)
+        for name in wanted:
+            if up:
+                results.run(name, lambda: run_network(networks[name], shared),
+                            networks[name].timeout)
+            else:
+                results.failed.append(name)
     finally:
         shared.close(bool(results.failed))
     return results.end()

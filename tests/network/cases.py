@@ -5,24 +5,23 @@ import importlib
 import os
 
 FILES = ("test_directory", "test_forwarding", "test_clients", "test_process", "test_hostile",
-         "test_command")
+         "test_command", "test_end")
 CASES = []
 
 
 class Case:
-    def __init__(self, function, needs_network, timeout):
-        self.function, self.needs_network, self.timeout = function, needs_network, timeout
-        self.name = function.__name__.replace("_", "-")
+    def __init__(self, function, timeout):
+        self.function, self.timeout = function, timeout
+        self.name = "network-" + function.__name__.replace("_", "-")
 
-    def run(self, context):
-        self.function(context)
+    def run(self, network):
+        self.function(network)
 
 
-def case(network=True, timeout=180):
-    """Registers a test. Its argument is the shared Network: or, without `network`, the folder
-    of the build (a test of the command alone, which needs no root)."""
+def case(timeout=180):
+    """Registers a test, which is given the Network that all of them share."""
     def register(function):
-        CASES.append(Case(function, network, timeout))
+        CASES.append(Case(function, timeout))
         return function
     return register
 

@@ -32,8 +32,10 @@ class Client:
         self.control.authenticate()
         self.circuit_of_port = {}
         self.failures = []
+        self.ends = {}  # why circuits ended, by their id
         self.control.set_conf("__LeaveStreamsUnattached", "1")
         self.control.add_event_listener(self._attach, stem.control.EventType.STREAM)
+        self.control.add_event_listener(self._note_end, stem.control.EventType.CIRC)
 
     def close(self):
         try:
@@ -42,7 +44,19 @@ class Client:
             pass  # the client is gone already
         self.control.close()
 
+    def _note_end(self, event):
+        if event.status in ("FAILED", "CLOSED"):
+            self.ends[event.id] = f"{event.status}, {event.reason} {event.remote_reason or ''}"
+
     def _attach(self, event):
+        if event.status == "DETACHED":
+            # tor would leave it waiting until we attach it to another circuit.
+            self.failures.append(f"stream {event.id} left circuit {event.circ_id}: "
+                                 f"{event.reason} {event.remote_reason or ''}")
+            try:
+                self.control.close_stream(event.id)
+            except stem.ControllerError:
+                pass
         if event.status != "NEW" or event.purpose != "USER":
             return
         circuit = self.circuit_of_port.get(event.source_port)
@@ -93,15 +107,13 @@ class Client:
 
     @contextlib.contextmanager
     def _told(self, circuit):
-        """Says of a transfer that hangs what the client thinks of its circuit and streams."""
+        """Says of a transfer that breaks or hangs what became of its circuit."""
         try:
             yield
-        except TimeoutError:
-            circuits = [f"{c.status} {'→'.join(name for _, name in c.path)}"
-                        for c in self.control.get_circuits() if c.id == circuit]
-            streams = [s.status for s in self.control.get_streams() if s.circ_id == circuit]
-            raise Failure(f"no byte for {TRANSFER_TIMEOUT_S} s on circuit {circuit} {circuits}, "
-                          f"streams {streams}") from None
+        except (TimeoutError, ConnectionError, Failure) as error:
+            what = "no byte for a minute" if isinstance(error, TimeoutError) else error
+            end = self.ends.get(circuit, "is open")
+            raise Failure(f"{what} (circuit {circuit} {end})") from None
 
     def _open(self, circuit):
         """A connection to the HTTP server through this circuit."""

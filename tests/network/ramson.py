@@ -17,9 +17,10 @@ from tornet import EXIT, LISTEN, TorNode
 
 OR_PORT = 9001
 SANITIZERS = {
-    "ASAN_OPTIONS": "halt_on_error=1:detect_leaks=0:abort_on_error=0",
+    "ASAN_OPTIONS": "halt_on_error=1:detect_leaks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0",
 }
+DROPS = ("drop_", "circuits_destroyed", "tcp_timeouts")
 REPORT = re.compile(r"ERROR: (?:Address|Leak)Sanitizer|runtime error:|PANIC in |"
                     r"AddressSanitizer:DEADLYSIGNAL")
 
@@ -122,6 +123,12 @@ class Ramson:
         block = wait_until(printed, 10, f"{self.name} prints its counters")[1]
         return {name: int(value) for name, value in (line.split()[:2] for line in block.splitlines())}
 
+    def drops(self):
+        """The counters of what it has dropped or refused."""
+        if not self.is_alive():
+            return {}
+        return {n: v for n, v in self.counters().items() if n.startswith(DROPS)}
+
 
 class StandIn(TorNode):
     """A real tor relay in ramson's place, to try the harness without ramson."""
@@ -157,6 +164,8 @@ class StandIn(TorNode):
 
     def counters(self):
         return {}
+
+    drops = counters
 
 
 def cpus(index, workers):

@@ -58,7 +58,7 @@ done
 
 build_debug
 if [ $network = yes ]; then
-    build_release
+    build_release bench/ramson-bench
     as_root env PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 \
         "${run[@]}" --release build/release "${names[@]}"
 elif [ $mode = fast ]; then

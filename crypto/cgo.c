@@ -24,9 +24,10 @@ struct cgo_cipher *cgo_cipher_create_choice(const struct cgo_implementation *cho
 {
     if (!choice->usable())
         return NULL;
-    struct cgo_cipher *cc = calloc(1, sizeof(*cc));
+    struct cgo_cipher *cc = aligned_alloc(64, (sizeof(*cc) + 63) / 64 * 64);
     if (!cc)
         return NULL;
+    memset(cc, 0, sizeof(*cc));
     cc->implementation = choice;
     if (choice == &cgo_portable && !prepare_openssl(cc)) {
         cgo_cipher_destroy(cc);
@@ -52,6 +53,7 @@ void cgo_cipher_destroy(struct cgo_cipher *cc)
     EVP_CIPHER_CTX_free(cc->forward_aes);
     EVP_CIPHER_CTX_free(cc->inverse_aes);
     EVP_CIPHER_free(cc->aes);
+    OPENSSL_cleanse(cc, sizeof(*cc));
     free(cc);
 }
 
@@ -60,26 +62,34 @@ const char *cgo_cipher_implementation(const struct cgo_cipher *cc)
     return cc->implementation->name;
 }
 
-static void layers_init(struct cgo_cipher *cc, struct cgo_layer *forward,
-                        struct cgo_layer *backward, const uint8_t material[CGO_MATERIAL_LEN],
-                        bool decrypt)
+void cgo_layer_set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN])
 {
-    memset(forward, 0, sizeof(*forward));
-    memset(backward, 0, sizeof(*backward));
-    cc->implementation->set_keys(forward, material, decrypt);
-    cc->implementation->set_keys(backward, material + CGO_KEYS_LEN, decrypt);
+    memcpy(layer->kb, keys, 16);
+    memcpy(layer->ku, keys + 16, 16);
+    memcpy(layer->k, keys + 32, 16);
+    memcpy(layer->b, keys + 48, 16);
+    memcpy(layer->nonce, keys + 64, sizeof(layer->nonce));
+}
+
+static void layer_init(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN])
+{
+    cgo_layer_set_keys(layer, keys);
+    memset(layer->tag, 0, sizeof(layer->tag));
 }
 
 void cgo_relay_layers_init(struct cgo_cipher *cc, struct cgo_layer *forward,
                            struct cgo_layer *backward, const uint8_t material[CGO_MATERIAL_LEN])
 {
-    layers_init(cc, forward, backward, material, false);
+    (void)cc;
+    layer_init(forward, material);
+    layer_init(backward, material + CGO_KEYS_LEN);
 }
 
+// The same keys: what differs is how they are used.
 void cgo_client_layers_init(struct cgo_cipher *cc, struct cgo_layer *forward,
                             struct cgo_layer *backward, const uint8_t material[CGO_MATERIAL_LEN])
 {
-    layers_init(cc, forward, backward, material, true);
+    cgo_relay_layers_init(cc, forward, backward, material);
 }
 
 void cgo_layer_clear(struct cgo_layer *layer)

@@ -29,7 +29,7 @@ TARGET_INLINE __m128i tweak_block(const uint8_t *body, uint8_t command, int i)
 
 // A tweak's way through POLYVAL, in steps that can be taken between others' work.
 struct tweak {
-    const struct cgo_layer *layer;
+    const struct cgo_expanded *keys;
     const uint8_t *body;
     uint8_t command;
     __m128i carried;    // the groups before, reduced
@@ -44,8 +44,8 @@ TARGET_INLINE __m128i sum_of_halves(__m128i a)
 TARGET_INLINE void multiply_block(struct tweak *t, int group, int i)
 {
     __m128i block = tweak_block(t->body, t->command, GROUP * group + i);
-    __m128i power = load(t->layer->ku_powers + 16 * i);
-    __m128i sums = load(t->layer->ku_sums + 32 * (i / 4) + 16 * (i % 2));
+    __m128i power = load(t->keys->ku_powers + 16 * i);
+    __m128i sums = load(t->keys->ku_sums + 32 * (i / 4) + 16 * (i % 2));
     if (i == 0)
         block = _mm_xor_si128(block, t->carried);
     __m128i halves = sum_of_halves(block);
@@ -78,17 +78,17 @@ TARGET_INLINE void tweak_step(struct tweak *t, int step)
         multiply_block(t, group, (in_group + 1) % GROUP);
 }
 
-TARGET static inline struct product polyval_tweak(const struct cgo_layer *layer,
+TARGET static inline struct product polyval_tweak(const struct cgo_expanded *keys,
                                                   const uint8_t *body, uint8_t command)
 {
-    struct tweak t = {.layer = layer, .body = body, .command = command};
+    struct tweak t = {.keys = keys, .body = body, .command = command};
     UNROLL
     for (int step = 0; step < TWEAK_STEPS; step++)
         tweak_step(&t, step);
     return completed(t.sum);
 }
 
-TARGET static inline void set_powers(__m128i ku, struct cgo_layer *layer)
+TARGET static inline void set_powers(__m128i ku, struct cgo_expanded *keys)
 {
     __m128i power[GROUP + 1];
     power[1] = ku;
@@ -101,13 +101,13 @@ TARGET static inline void set_powers(__m128i ku, struct cgo_layer *layer)
     UNROLL
     for (int i = 0; i < GROUP; i++) {
         uint64_t sum = (uint64_t)_mm_cvtsi128_si64(sum_of_halves(power[GROUP - i]));
-        memcpy(layer->ku_sums + 32 * (i / 4) + 16 * (i % 2) + 8 * (i / 2 % 2), &sum, sizeof(sum));
+        memcpy(keys->ku_sums + 32 * (i / 4) + 16 * (i % 2) + 8 * (i / 2 % 2), &sum, sizeof(sum));
     }
     UNROLL
     for (int i = 1; i <= GROUP; i++)
-        store(layer->ku_powers + 16 * (GROUP - i), power[i]);
+        store(keys->ku_powers + 16 * (GROUP - i), power[i]);
     __m128i power_16 = reduce(square(power[8]));
-    store(layer->ku_32, reduce(square(power_16)));
+    store(keys->ku_32, reduce(square(power_16)));
 }
 
 // What is done between the rounds of a key stream.
@@ -155,8 +155,8 @@ TARGET_INLINE void xor_stream(const __m128i *stream, int n, const uint8_t *src, 
         store(dst + 16 * i, _mm_xor_si128(load(src + 16 * i), stream[i]));
 }
 
-TARGET_INLINE void prf_t0_between(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
-                                  uint8_t *dst, struct others *o)
+TARGET_INLINE void prf_t0_between(const struct cgo_expanded *keys, __m128i start,
+                                  const uint8_t *src, uint8_t *dst, struct others *o)
 {
     const uint8_t *from = src + CGO_LEFT_LEN;
     uint8_t *to = dst + CGO_LEFT_LEN;
@@ -166,37 +166,37 @@ TARGET_INLINE void prf_t0_between(const struct cgo_layer *layer, __m128i start, 
 
     UNROLL
     for (int at = 0; at < last_at; at += GROUP) {
-        key_stream(layer->prf_keys, start, at, GROUP, stream, o, at / GROUP * ROUNDS);
+        key_stream(keys->prf_keys, start, at, GROUP, stream, o, at / GROUP * ROUNDS);
         xor_stream(stream, GROUP, from + 16 * at, to + 16 * at);
     }
-    key_stream(layer->prf_keys, start, last_at, GROUP - 1, stream, o, last_at / GROUP * ROUNDS);
+    key_stream(keys->prf_keys, start, last_at, GROUP - 1, stream, o, last_at / GROUP * ROUNDS);
     xor_stream(stream, GROUP - 2, from + 16 * last_at, to + 16 * last_at);
     __m128i last = _mm_alignr_epi8(stream[GROUP - 2], stream[GROUP - 3], 13);
     store(dst + TAIL_AT, _mm_xor_si128(tail, last));
 }
 
-TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
+TARGET static inline void prf_t0(const struct cgo_expanded *keys, __m128i start, const uint8_t *src,
                                  uint8_t *dst)
 {
-    prf_t0_between(layer, start, src, dst, NULL);
+    prf_t0_between(keys, start, src, dst, NULL);
 }
 
-TARGET static inline struct product prf_t0_and_others(const struct cgo_layer *layer, __m128i start,
-                                                      const uint8_t *src, uint8_t *dst,
-                                                      struct chain *next,
-                                                      const struct cgo_job *after)
+TARGET static inline struct product prf_t0_and_others(const struct cgo_expanded *keys,
+                                                      __m128i start, const uint8_t *src,
+                                                      uint8_t *dst, struct chain *next,
+                                                      const struct task *after)
 {
     struct others o = {
-        .tweak = {.layer = after->layer, .body = after->src, .command = after->command},
+        .tweak = {.keys = after->keys, .body = after->src, .command = after->job->command},
         .chain = next};
-    prf_t0_between(layer, start, src, dst, &o);
+    prf_t0_between(keys, start, src, dst, &o);
     return completed(o.tweak.sum);
 }
 
-TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m128i start)
+TARGET static inline struct new_keys prf_t1(const struct cgo_expanded *keys, __m128i start)
 {
     __m128i stream[5];
-    key_stream(layer->prf_keys, start, CGO_T1_BLOCK, 5, stream, NULL, 0);
+    key_stream(keys->prf_keys, start, CGO_T1_BLOCK, 5, stream, NULL, 0);
     return (struct new_keys){stream[0], stream[1], stream[2], stream[3], stream[4]};
 }
 
@@ -211,24 +211,23 @@ TARGET_INLINE __m128i next_round_key(__m128i key, int constant)
     return _mm_xor_si128(key, word);
 }
 
-TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_layer *layer)
+TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_expanded *out)
 {
     static const uint8_t constants[ROUNDS] = {1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36};
-    store(layer->et_keys, kb);
-    store(layer->prf_keys, k);
+    store(out->et_keys, kb);
+    store(out->prf_keys, k);
     UNROLL
     for (int r = 0; r < ROUNDS; r++) {
         kb = next_round_key(kb, constants[r]);
         k = next_round_key(k, constants[r]);
-        store(layer->et_keys + 16 * (r + 1), kb);
-        store(layer->prf_keys + 16 * (r + 1), k);
+        store(out->et_keys + 16 * (r + 1), kb);
+        store(out->prf_keys + 16 * (r + 1), k);
     }
 }
 
 const struct cgo_implementation cgo_aesni = {
     .name = "aesni",
     .usable = usable,
-    .set_keys = set_keys,
     .encrypt = encrypt,
     .decrypt = decrypt,
 };

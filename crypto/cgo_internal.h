@@ -16,23 +16,30 @@ enum {
     CGO_AES_ROUND_KEYS = 11,
 };
 
-// The functions that differ. ku_sums is laid out for registers of two lanes: with the powers taken
-// two by two, 8 7 | 6 5 | 4 3 | 2 1, it is 8 6 7 5 4 2 3 1, the sum of the halves of each in 8
-// bytes.
-//
-// In all of them a layer keeps KU^1 and B as they are, and K and KB as
-// the first round key of an encryption schedule or the last of a decryption schedule.
 struct cgo_implementation {
     const char *name;
     bool (*usable)(void);
-    // Sets all but the tag. `decrypt`: the layer's block cipher runs backwards (the client's).
-    void (*set_keys)(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN], bool decrypt);
     void (*encrypt)(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n); // relay's operations
     void (*decrypt)(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n); // client's
 };
 
+// A layer with what follows from its keys. ku_sums is laid out for registers of two lanes: with the
+// powers taken two by two, 8 7 | 6 5 | 4 3 | 2 1, it is 8 6 7 5 4 2 3 1, the sum of the halves of
+// each in 8 bytes.
+struct cgo_expanded {
+    uint8_t et_keys[CGO_AES_ROUND_KEYS * 16] __attribute__((aligned(32))); // in the order of use
+    uint8_t prf_keys[CGO_AES_ROUND_KEYS * 16];
+    uint8_t ku_powers[8 * 16]; // KU^8 … KU^1, as POLYVAL multiplies
+    uint8_t ku_sums[4 * 16];
+    uint8_t ku_32[16]; // KU^32, for the block that is T'
+    struct cgo_layer *stored;
+};
+
+enum { CGO_BLOCK_JOBS = 32 }; // whose layers are expanded at a time
+
 struct cgo_cipher {
     const struct cgo_implementation *implementation;
+    struct cgo_expanded expanded[CGO_BLOCK_JOBS]; // secret; wiped after each run
     // For the portable implementation only.
     EVP_CIPHER *aes;
     EVP_CIPHER_CTX *forward_aes, *inverse_aes;
@@ -40,5 +47,6 @@ struct cgo_cipher {
 
 extern const struct cgo_implementation cgo_portable, cgo_aesni, cgo_vaes256;
 
+void cgo_layer_set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN]);
 // NULL if the CPU cannot do it, too.
 struct cgo_cipher *cgo_cipher_create_choice(const struct cgo_implementation *choice);

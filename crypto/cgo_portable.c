@@ -12,24 +12,12 @@ enum {
     BLOCK_LEN = 16,
     T0_BLOCKS = CGO_T1_BLOCK,
     T1_BLOCKS = CGO_KEYS_LEN / BLOCK_LEN,
-    KU_1_AT = 7 * BLOCK_LEN, // in ku_powers
-    LAST_ROUND_KEY_AT = (CGO_AES_ROUND_KEYS - 1) * BLOCK_LEN,
     COUNTER_MASK = 0xc0, // what the PRF keeps of the last byte
 };
 
 static bool usable(void)
 {
     return true;
-}
-
-// Of the key schedules only the first round key is kept, which is the key itself.
-static void set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN], bool decrypt)
-{
-    memcpy(layer->et_keys + (decrypt ? LAST_ROUND_KEY_AT : 0), keys, BLOCK_LEN);
-    memcpy(layer->ku_powers + KU_1_AT, keys + 16, BLOCK_LEN);
-    memcpy(layer->prf_keys, keys + 32, BLOCK_LEN);
-    memcpy(layer->b, keys + 48, BLOCK_LEN);
-    memcpy(layer->nonce, keys + 64, BLOCK_LEN);
 }
 
 static bool encrypt_blocks(struct cgo_cipher *cc, const uint8_t *key, uint8_t *blocks, int length)
@@ -46,19 +34,19 @@ static bool decrypt_block(struct cgo_cipher *cc, const uint8_t *key, uint8_t *bl
            EVP_DecryptUpdate(cc->inverse_aes, block, &n, block, BLOCK_LEN) == 1 && n == BLOCK_LEN;
 }
 
-static void xor
-    (uint8_t * to, const uint8_t *with, size_t length) {
-        for (size_t i = 0; i < length; i++)
-            to[i] ^= with[i];
-    }
+static void xor_bytes(uint8_t *to, const uint8_t *with, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        to[i] ^= with[i];
+}
 
-    static void et_mask(const struct cgo_layer *layer, uint8_t command, const uint8_t *right,
-                        uint8_t mask[BLOCK_LEN])
+static void et_mask(const struct cgo_layer *layer, uint8_t command, const uint8_t *right,
+                    uint8_t mask[BLOCK_LEN])
 {
     struct polyval p;
     uint8_t second[BLOCK_LEN] = {command};
     memcpy(second + 1, right, BLOCK_LEN - 1);
-    polyval_init(&p, layer->ku_powers + KU_1_AT);
+    polyval_init(&p, layer->ku);
     polyval_add(&p, layer->tag, BLOCK_LEN);
     polyval_add(&p, second, BLOCK_LEN);
     polyval_add(&p, right + BLOCK_LEN - 1, CGO_RIGHT_LEN - (BLOCK_LEN - 1));
@@ -81,7 +69,7 @@ static bool prf(struct cgo_cipher *cc, const struct cgo_layer *layer,
         uint8_t *counter = &out[(size_t)i * BLOCK_LEN + BLOCK_LEN - 1];
         *counter = (uint8_t)((*counter & COUNTER_MASK) + first + i);
     }
-    return encrypt_blocks(cc, layer->prf_keys, out, (int)(n * BLOCK_LEN));
+    return encrypt_blocks(cc, layer->k, out, (int)(n * BLOCK_LEN));
 }
 
 static bool prf_t0(struct cgo_cipher *cc, const struct cgo_layer *layer,
@@ -90,18 +78,17 @@ static bool prf_t0(struct cgo_cipher *cc, const struct cgo_layer *layer,
     uint8_t stream[T0_BLOCKS * BLOCK_LEN];
     bool ok = prf(cc, layer, input, 0, T0_BLOCKS, stream);
     if (ok)
-        xor(right, stream, CGO_RIGHT_LEN);
+        xor_bytes(right, stream, CGO_RIGHT_LEN);
     OPENSSL_cleanse(stream, sizeof(stream));
     return ok;
 }
 
-static bool update(struct cgo_cipher *cc, struct cgo_layer *layer, const uint8_t nonce[BLOCK_LEN],
-                   bool decrypt)
+static bool update(struct cgo_cipher *cc, struct cgo_layer *layer, const uint8_t nonce[BLOCK_LEN])
 {
     uint8_t keys[CGO_KEYS_LEN];
     bool ok = prf(cc, layer, nonce, CGO_T1_BLOCK, T1_BLOCKS, keys);
     if (ok)
-        set_keys(layer, keys, decrypt);
+        cgo_layer_set_keys(layer, keys);
     OPENSSL_cleanse(keys, sizeof(keys));
     return ok;
 }
@@ -118,10 +105,10 @@ static bool encrypt_one(struct cgo_cipher *cc, struct cgo_job *job)
         memcpy(left, layer->nonce, CGO_LEFT_LEN);
     memcpy(job->tag, left, CGO_TAG_LEN);
     et_mask(layer, job->command, right, mask);
-    xor(left, mask, BLOCK_LEN);
-    if (!encrypt_blocks(cc, layer->et_keys, left, BLOCK_LEN))
+    xor_bytes(left, mask, BLOCK_LEN);
+    if (!encrypt_blocks(cc, layer->kb, left, BLOCK_LEN))
         return false;
-    xor(left, mask, BLOCK_LEN);
+    xor_bytes(left, mask, BLOCK_LEN);
     if (!prf_t0(cc, layer, left, right))
         return false;
     memcpy(layer->tag, left, CGO_TAG_LEN);
@@ -129,7 +116,7 @@ static bool encrypt_one(struct cgo_cipher *cc, struct cgo_job *job)
         memcpy(job->tag, left, CGO_TAG_LEN);
     bool recognised =
         job->operation == CGO_RELAY_FORWARD && CRYPTO_memcmp(left, layer->nonce, CGO_TAG_LEN) == 0;
-    if ((originated || recognised) && !update(cc, layer, left, false))
+    if ((originated || recognised) && !update(cc, layer, left))
         return false;
     job->recognised = recognised;
     return true;
@@ -149,15 +136,15 @@ static bool decrypt_one(struct cgo_cipher *cc, struct cgo_job *job)
     if (!prf_t0(cc, layer, left, right))
         return false;
     et_mask(layer, job->command, right, mask);
-    xor(left, mask, BLOCK_LEN);
-    if (!decrypt_block(cc, layer->et_keys + LAST_ROUND_KEY_AT, left))
+    xor_bytes(left, mask, BLOCK_LEN);
+    if (!decrypt_block(cc, layer->kb, left))
         return false;
-    xor(left, mask, BLOCK_LEN);
+    xor_bytes(left, mask, BLOCK_LEN);
     memcpy(layer->tag, before, CGO_TAG_LEN);
     memcpy(job->tag, originated ? left : before, CGO_TAG_LEN);
     bool recognised = job->operation == CGO_CLIENT_BACKWARD &&
                       CRYPTO_memcmp(left, layer->nonce, CGO_TAG_LEN) == 0;
-    if ((originated || recognised) && !update(cc, layer, before, true))
+    if ((originated || recognised) && !update(cc, layer, before))
         return false;
     job->recognised = recognised;
     return true;
@@ -190,7 +177,6 @@ static void decrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
 const struct cgo_implementation cgo_portable = {
     .name = "portable",
     .usable = usable,
-    .set_keys = set_keys,
     .encrypt = encrypt,
     .decrypt = decrypt,
 };

@@ -88,7 +88,7 @@ TARGET_INLINE __m256i tweak_pair(const uint8_t *body, uint8_t command, int i)
 // are multiplied by the even powers, which leaves the lanes a factor KU apart; the last group makes
 // up for it.
 struct tweak {
-    const struct cgo_layer *layer;
+    const struct cgo_expanded *keys;
     const uint8_t *body;
     uint8_t command;
     __m256i carried;         // the groups before, reduced
@@ -103,8 +103,8 @@ TARGET_INLINE __m256i powers_256(const uint8_t *powers, bool last_group)
 TARGET_INLINE void multiply_pair(struct tweak *t, int group, int i)
 {
     bool last_group = group == GROUPS - 1;
-    __m256i powers = powers_256(t->layer->ku_powers + 32 * i, last_group);
-    __m256i sums = powers_256(t->layer->ku_sums + 32 * (i / 2), last_group);
+    __m256i powers = powers_256(t->keys->ku_powers + 32 * i, last_group);
+    __m256i sums = powers_256(t->keys->ku_sums + 32 * (i / 2), last_group);
     __m256i pair = tweak_pair(t->body, t->command, GROUP_PAIRS * group + i);
     if (i == 0 && group > 0)
         pair = _mm256_xor_si256(pair, t->carried);
@@ -149,17 +149,17 @@ TARGET_INLINE struct product tweak_done(const struct tweak *t)
     return (struct product){sum_of_lanes(sum.lo), sum_of_lanes(sum.mid), sum_of_lanes(sum.hi)};
 }
 
-TARGET static inline struct product polyval_tweak(const struct cgo_layer *layer,
+TARGET static inline struct product polyval_tweak(const struct cgo_expanded *keys,
                                                   const uint8_t *body, uint8_t command)
 {
-    struct tweak t = {.layer = layer, .body = body, .command = command};
+    struct tweak t = {.keys = keys, .body = body, .command = command};
     UNROLL
     for (int step = 0; step < TWEAK_STEPS; step++)
         tweak_step(&t, step);
     return tweak_done(&t);
 }
 
-TARGET static inline void set_powers(__m128i ku, struct cgo_layer *layer)
+TARGET static inline void set_powers(__m128i ku, struct cgo_expanded *keys)
 {
     __m128i ku2 = reduce(square(ku));
     __m256i ku2_1 = _mm256_set_m128i(ku, ku2);
@@ -168,14 +168,14 @@ TARGET static inline void set_powers(__m128i ku, struct cgo_layer *layer)
     __m256i ku6_5 = reduce_256(multiply_256(ku2_1, ku4));
     __m256i ku8_7 = reduce_256(multiply_256(ku4_3, ku4));
     __m128i ku16 = reduce(square(_mm256_castsi256_si128(ku8_7)));
-    store_256(layer->ku_powers, ku8_7);
-    store_256(layer->ku_powers + 32, ku6_5);
-    store_256(layer->ku_powers + 64, ku4_3);
-    store_256(layer->ku_powers + 96, ku2_1);
-    store_256(layer->ku_sums, _mm256_unpacklo_epi64(sum_of_halves(ku8_7), sum_of_halves(ku6_5)));
-    store_256(layer->ku_sums + 32,
+    store_256(keys->ku_powers, ku8_7);
+    store_256(keys->ku_powers + 32, ku6_5);
+    store_256(keys->ku_powers + 64, ku4_3);
+    store_256(keys->ku_powers + 96, ku2_1);
+    store_256(keys->ku_sums, _mm256_unpacklo_epi64(sum_of_halves(ku8_7), sum_of_halves(ku6_5)));
+    store_256(keys->ku_sums + 32,
               _mm256_unpacklo_epi64(sum_of_halves(ku4_3), sum_of_halves(ku2_1)));
-    store(layer->ku_32, reduce(square(ku16)));
+    store(keys->ku_32, reduce(square(ku16)));
 }
 
 // ---- AES
@@ -222,7 +222,7 @@ TARGET_INLINE void key_stream(const uint8_t *keys, __m128i start, int first, int
 }
 
 // Takes `width` registers at a time.
-TARGET_INLINE void prf_t0_by(int width, const struct cgo_layer *layer, __m128i start,
+TARGET_INLINE void prf_t0_by(int width, const struct cgo_expanded *keys, __m128i start,
                              const uint8_t *src, uint8_t *dst, struct others *o)
 {
     const uint8_t *from = src + CGO_LEFT_LEN;
@@ -232,7 +232,7 @@ TARGET_INLINE void prf_t0_by(int width, const struct cgo_layer *layer, __m128i s
 
     UNROLL
     for (int first = 0; first < STREAM_PAIRS; first += width) {
-        key_stream(layer->prf_keys, start, 2 * first, width, stream, o, first / width * ROUNDS);
+        key_stream(keys->prf_keys, start, 2 * first, width, stream, o, first / width * ROUNDS);
         UNROLL
         for (int i = 0; i < width; i++) {
             if (first + i == STREAM_PAIRS - 1)
@@ -246,28 +246,28 @@ TARGET_INLINE void prf_t0_by(int width, const struct cgo_layer *layer, __m128i s
     store(dst + TAIL_AT, _mm_xor_si128(tail, _mm_alignr_epi8(block_30, block_29, 13)));
 }
 
-TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
+TARGET static inline void prf_t0(const struct cgo_expanded *keys, __m128i start, const uint8_t *src,
                                  uint8_t *dst)
 {
-    prf_t0_by(PAIRS, layer, start, src, dst, NULL);
+    prf_t0_by(PAIRS, keys, start, src, dst, NULL);
 }
 
-TARGET static inline struct product prf_t0_and_others(const struct cgo_layer *layer, __m128i start,
-                                                      const uint8_t *src, uint8_t *dst,
-                                                      struct chain *next,
-                                                      const struct cgo_job *after)
+TARGET static inline struct product prf_t0_and_others(const struct cgo_expanded *keys,
+                                                      __m128i start, const uint8_t *src,
+                                                      uint8_t *dst, struct chain *next,
+                                                      const struct task *after)
 {
     struct others o = {
-        .tweak = {.layer = after->layer, .body = after->src, .command = after->command},
+        .tweak = {.keys = after->keys, .body = after->src, .command = after->job->command},
         .chain = next};
-    prf_t0_by(PAIRS / 2, layer, start, src, dst, &o);
+    prf_t0_by(PAIRS / 2, keys, start, src, dst, &o);
     return tweak_done(&o.tweak);
 }
 
-TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m128i start)
+TARGET static inline struct new_keys prf_t1(const struct cgo_expanded *keys, __m128i start)
 {
     __m256i stream[3];
-    key_stream(layer->prf_keys, start, CGO_T1_BLOCK, 3, stream, NULL, 0);
+    key_stream(keys->prf_keys, start, CGO_T1_BLOCK, 3, stream, NULL, 0);
     return (struct new_keys){
         .kb = _mm256_castsi256_si128(stream[0]),
         .ku = _mm256_extracti128_si256(stream[0], 1),
@@ -278,13 +278,13 @@ TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m12
 }
 
 // AESENCLAST is SubBytes here: with four equal columns, ShiftRows changes nothing.
-TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_layer *layer)
+TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_expanded *out)
 {
     static const uint8_t constants[ROUNDS] = {1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36};
     const __m256i rotated_last_word = _mm256_set1_epi32(0x0c0f0e0d);
     __m256i keys = _mm256_set_m128i(k, kb);
-    store(layer->et_keys, kb);
-    store(layer->prf_keys, k);
+    store(out->et_keys, kb);
+    store(out->prf_keys, k);
     UNROLL
     for (int r = 0; r < ROUNDS; r++) {
         __m256i word = _mm256_shuffle_epi8(keys, rotated_last_word);
@@ -292,15 +292,14 @@ TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_layer *l
         keys = _mm256_xor_si256(keys, _mm256_slli_si256(keys, 4));
         keys = _mm256_xor_si256(keys, _mm256_slli_si256(keys, 8));
         keys = _mm256_xor_si256(keys, word);
-        store(layer->et_keys + 16 * (r + 1), _mm256_castsi256_si128(keys));
-        store(layer->prf_keys + 16 * (r + 1), _mm256_extracti128_si256(keys, 1));
+        store(out->et_keys + 16 * (r + 1), _mm256_castsi256_si128(keys));
+        store(out->prf_keys + 16 * (r + 1), _mm256_extracti128_si256(keys, 1));
     }
 }
 
 const struct cgo_implementation cgo_vaes256 = {
     .name = "vaes256",
     .usable = usable,
-    .set_keys = set_keys,
     .encrypt = encrypt,
     .decrypt = decrypt,
 };

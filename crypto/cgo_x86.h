@@ -24,8 +24,7 @@
 enum {
     ROUNDS = CGO_AES_ROUND_KEYS - 1,
     BODY_LEN = CGO_LEFT_LEN + CGO_RIGHT_LEN,
-    PREFETCH_AHEAD = 6, // cells
-    FRAME_LEN = 512,    // more than renew() uses when optimized
+    FRAME_LEN = 512, // more than renew() uses when optimized
     CHAIN_STEPS = 3 + ROUNDS + 3,
     TAIL_AT = BODY_LEN - 16, // the last 16 bytes: 3 of block 29 of the key stream, 13 of block 30
 };
@@ -40,8 +39,18 @@ struct new_keys {
     __m128i kb, ku, k, b, nonce;
 };
 
+// A job with its layer's expanded keys.
+struct task {
+    struct cgo_expanded *keys;
+    struct cgo_layer *layer;
+    const uint8_t *src;
+    uint8_t *dst;
+    struct cgo_job *job;
+};
+
 // What lies between a cell's tweak and its key stream, in steps of which each needs the one before.
 struct chain {
+    const struct cgo_expanded *keys;
     const struct cgo_layer *layer;
     __m128i left; // X_L, as it comes in
     __m128i mask, block;
@@ -54,20 +63,20 @@ struct chain {
 // ---- what the including file defines
 
 // The blocks of a body's tweak but the first (which is T'), times their powers of KU.
-TARGET static inline struct product polyval_tweak(const struct cgo_layer *layer,
+TARGET static inline struct product polyval_tweak(const struct cgo_expanded *keys,
                                                   const uint8_t *body, uint8_t command);
 // dst's X_R = src's X_R XOR the key stream that begins at the counter block `start`.
-TARGET static inline void prf_t0(const struct cgo_layer *layer, __m128i start, const uint8_t *src,
+TARGET static inline void prf_t0(const struct cgo_expanded *keys, __m128i start, const uint8_t *src,
                                  uint8_t *dst);
 // The same for this cell, the next one's chain and the tweak of the one after it, all together.
-TARGET static inline struct product prf_t0_and_others(const struct cgo_layer *layer, __m128i start,
-                                                      const uint8_t *src, uint8_t *dst,
-                                                      struct chain *next,
-                                                      const struct cgo_job *after);
-TARGET static inline struct new_keys prf_t1(const struct cgo_layer *layer, __m128i start);
+TARGET static inline struct product prf_t0_and_others(const struct cgo_expanded *keys,
+                                                      __m128i start, const uint8_t *src,
+                                                      uint8_t *dst, struct chain *next,
+                                                      const struct task *after);
+TARGET static inline struct new_keys prf_t1(const struct cgo_expanded *keys, __m128i start);
 // Two key schedules at a time.
-TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_layer *layer);
-TARGET static inline void set_powers(__m128i ku, struct cgo_layer *layer);
+TARGET static inline void expand_keys(__m128i kb, __m128i k, struct cgo_expanded *keys);
+TARGET static inline void set_powers(__m128i ku, struct cgo_expanded *keys);
 
 // ---- blocks
 
@@ -167,9 +176,9 @@ TARGET_INLINE __m128i tweak_block_31(const uint8_t *body)
 
 // ---- the two halves of UIV+
 
-TARGET_INLINE struct product et_mask(const struct cgo_layer *layer, struct product tweak)
+TARGET_INLINE struct product et_mask(const struct chain *c)
 {
-    return add(multiply(load(layer->tag), load(layer->ku_32)), tweak);
+    return add(multiply(load(c->layer->tag), load(c->keys->ku_32)), c->product);
 }
 
 // The PRF's first counter block. Its last six bits are free to count.
@@ -193,51 +202,54 @@ TARGET_INLINE void invert_schedule(uint8_t *keys)
     }
 }
 
-TARGET_INLINE void install(struct cgo_layer *layer, struct new_keys keys, bool decrypt)
+// ---- expanded keys
+
+TARGET static __attribute__((noinline)) void expand(struct cgo_expanded *keys,
+                                                    const struct cgo_layer *layer, bool decrypt)
 {
-    expand_keys(keys.kb, keys.k, layer);
+    expand_keys(load(layer->kb), load(layer->k), keys);
     if (decrypt)
-        invert_schedule(layer->et_keys);
-    set_powers(keys.ku, layer);
-    store(layer->b, keys.b);
-    store(layer->nonce, keys.nonce);
+        invert_schedule(keys->et_keys);
+    set_powers(load(layer->ku), keys);
 }
 
 // An Update. Not inlined, so that what the compiler puts on the stack lies where forget() wipes.
-TARGET static __attribute__((noinline)) void renew(struct cgo_layer *layer, __m128i start,
+TARGET static __attribute__((noinline)) void renew(const struct task *t, __m128i start,
                                                    bool decrypt)
 {
-    install(layer, prf_t1(layer, start), decrypt);
+    struct new_keys new = prf_t1(t->keys, start);
+    store(t->layer->kb, new.kb);
+    store(t->layer->ku, new.ku);
+    store(t->layer->k, new.k);
+    store(t->layer->b, new.b);
+    store(t->layer->nonce, new.nonce);
+    expand(t->keys, t->layer, decrypt);
 }
 
-// To be called from where renew() or load_keys() was called.
+// To be called from where renew() and expand() were called.
 static __attribute__((noinline)) void forget(void)
 {
     uint8_t frame[FRAME_LEN];
     explicit_bzero(frame, sizeof(frame));
 }
 
-TARGET static __attribute__((noinline)) void load_keys(struct cgo_layer *layer, const uint8_t *keys,
-                                                       bool decrypt)
+// All tasks of a layer share its keys.
+TARGET static void gather(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n, bool decrypt,
+                          struct task *tasks)
 {
-    struct new_keys from = {load(keys), load(keys + 16), load(keys + 32), load(keys + 48),
-                            load(keys + 64)};
-    install(layer, from, decrypt);
-}
-
-static void set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN], bool decrypt)
-{
-    load_keys(layer, keys, decrypt);
-    forget();
-}
-
-// Of many circuits few layers are in the cache.
-TARGET_INLINE void prefetch(const struct cgo_job *job)
-{
-    const uint8_t *layer = (const uint8_t *)job->layer;
-    UNROLL
-    for (unsigned line = 0; line < sizeof(*job->layer); line += 64)
-        __builtin_prefetch(layer + line);
+    unsigned used = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct cgo_job *job = &jobs[i];
+        struct cgo_expanded *keys = NULL;
+        for (unsigned k = used; k-- > 0 && !keys;)
+            keys = cc->expanded[k].stored == job->layer ? &cc->expanded[k] : NULL;
+        if (!keys) {
+            keys = &cc->expanded[used++];
+            keys->stored = job->layer;
+            expand(keys, job->layer, decrypt);
+        }
+        tasks[i] = (struct task){keys, job->layer, job->src, job->dst, job};
+    }
 }
 
 // ---- the relay
@@ -247,18 +259,19 @@ TARGET_INLINE bool originates(const struct cgo_job *job)
     return job->operation == CGO_RELAY_ORIGINATE;
 }
 
-TARGET_INLINE struct chain chain_of(const struct cgo_job *job, struct product tweak)
+TARGET_INLINE struct chain chain_of(const struct task *t, struct product tweak)
 {
-    const struct cgo_layer *layer = job->layer;
-    return (struct chain){
-        .layer = layer, .left = load(originates(job) ? layer->nonce : job->src), .product = tweak};
+    return (struct chain){.keys = t->keys,
+                          .layer = t->layer,
+                          .left = load(originates(t->job) ? t->layer->nonce : t->src),
+                          .product = tweak};
 }
 
 TARGET_INLINE void chain_step(struct chain *c, int step)
 {
-    const uint8_t *keys = c->layer->et_keys;
+    const uint8_t *keys = c->keys->et_keys;
     if (step == 0) {
-        c->product = et_mask(c->layer, c->product);
+        c->product = et_mask(c);
     } else if (step == 1 || step == CHAIN_STEPS - 2) {
         c->carried = reduce_low(c->product);
     } else if (step == 2) {
@@ -298,86 +311,104 @@ TARGET_INLINE bool chain_end(struct cgo_job *job, const struct chain *c)
 // CPU would idle, and the tweak of the one after it run along. Alone they keep only some of the
 // CPU's units busy, too. A layer's Update makes its next cells wait, which are then done one stage
 // after the other.
-TARGET static void encrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
+TARGET static bool encrypt_tasks(struct task *tasks, unsigned n)
 {
-    (void)cc;
-    for (unsigned i = 0; i < PREFETCH_AHEAD && i < n; i++)
-        prefetch(&jobs[i]);
-    struct product tweak = polyval_tweak(jobs[0].layer, jobs[0].src, jobs[0].command);
-    struct chain chain = chain_of(&jobs[0], tweak);
+    struct product tweak = polyval_tweak(tasks[0].keys, tasks[0].src, tasks[0].job->command);
+    struct chain chain = chain_of(&tasks[0], tweak);
     chain_run(&chain);
     bool tweaked = false; // the next cell's tweak is there
     bool updates = false;
     for (unsigned i = 0; i < n; i++) {
-        struct cgo_job *job = &jobs[i];
-        struct cgo_job *next = i + 1 < n ? job + 1 : NULL, *after = i + 2 < n ? job + 2 : NULL;
-        struct cgo_layer *layer = job->layer;
+        struct task *t = &tasks[i];
+        struct task *next = i + 1 < n ? t + 1 : NULL, *after = i + 2 < n ? t + 2 : NULL;
+        struct cgo_layer *layer = t->layer;
         __m128i start = chain.start, out = chain.out;
-        bool update = chain_end(job, &chain);
-        if (i + PREFETCH_AHEAD < n)
-            prefetch(job + PREFETCH_AHEAD);
+        bool update = chain_end(t->job, &chain);
 
         bool ready = tweaked && !(update && next->layer == layer);
         bool together = ready && after && !(update && after->layer == layer) &&
-                        !(originates(next) && after->layer == next->layer);
+                        !(originates(next->job) && after->layer == next->layer);
         if (together) {
             chain = chain_of(next, tweak);
-            tweak = prf_t0_and_others(layer, start, job->src, job->dst, &chain, after);
+            tweak = prf_t0_and_others(t->keys, start, t->src, t->dst, &chain, after);
         } else {
-            prf_t0(layer, start, job->src, job->dst);
+            prf_t0(t->keys, start, t->src, t->dst);
         }
-        store(job->dst, out);
+        store(t->dst, out);
         if (update)
-            renew(layer, start, false);
+            renew(t, start, false);
         updates |= update;
         if (together || !next)
             continue;
         if (!ready)
-            tweak = polyval_tweak(next->layer, next->src, next->command);
+            tweak = polyval_tweak(next->keys, next->src, next->job->command);
         chain = chain_of(next, tweak);
         chain_run(&chain);
-        tweaked = after && !(originates(next) && after->layer == next->layer);
+        tweaked = after && !(originates(next->job) && after->layer == next->layer);
         if (tweaked)
-            tweak = polyval_tweak(after->layer, after->src, after->command);
+            tweak = polyval_tweak(after->keys, after->src, after->job->command);
     }
-    if (updates)
-        forget();
+    return updates;
 }
 
 // ---- the client
 
 // Here T' is known before: it is the cell's X_L as the relay sees or saw it. No cell waits for the
 // one before it unless that has brought new keys, so nothing has to be put in order by hand.
-TARGET static void decrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
+TARGET static bool decrypt_tasks(struct task *tasks, unsigned n)
 {
-    (void)cc;
     bool updates = false;
-    for (unsigned i = 0; i < PREFETCH_AHEAD && i < n; i++)
-        prefetch(&jobs[i]);
     for (unsigned i = 0; i < n; i++) {
-        struct cgo_job *job = &jobs[i];
-        struct cgo_layer *layer = job->layer;
-        if (i + PREFETCH_AHEAD < n)
-            prefetch(job + PREFETCH_AHEAD);
+        struct cgo_job *job = tasks[i].job;
+        struct cgo_layer *layer = tasks[i].layer;
+        const struct cgo_expanded *keys = tasks[i].keys;
 
         bool originated = job->operation == CGO_CLIENT_ORIGINATE;
         __m128i nonce = load(layer->nonce);
-        __m128i left = originated ? nonce : load(job->src);
-        __m128i start = counter_block(reduce(multiply(left, load(layer->b))));
-        prf_t0(layer, start, job->src, job->dst);
-        struct product tweak = polyval_tweak(layer, job->dst, job->command);
-        __m128i mask = reduce(et_mask(layer, tweak));
-        __m128i out = decrypt_block(layer->et_keys, _mm_xor_si128(left, mask));
+        struct chain c = {
+            .keys = keys, .layer = layer, .left = originated ? nonce : load(job->src)};
+        __m128i start = counter_block(reduce(multiply(c.left, load(layer->b))));
+        prf_t0(keys, start, job->src, job->dst);
+        c.product = polyval_tweak(keys, job->dst, job->command);
+        __m128i mask = reduce(et_mask(&c));
+        __m128i out = decrypt_block(keys->et_keys, _mm_xor_si128(c.left, mask));
         out = _mm_xor_si128(out, mask);
         job->recognised = job->operation == CGO_CLIENT_BACKWARD && equal(out, nonce);
-        store(layer->tag, left);
+        store(layer->tag, c.left);
         store(job->dst, out);
-        store(job->tag, originated ? out : left);
+        store(job->tag, originated ? out : c.left);
         if (originated || job->recognised) {
-            renew(layer, start, true);
+            renew(&tasks[i], start, true);
             updates = true;
         }
     }
-    if (updates)
-        forget();
+    return updates;
+}
+
+// ---- both
+
+TARGET_INLINE void run(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n, bool decrypt)
+{
+    struct task tasks[CGO_BLOCK_JOBS];
+    for (unsigned i = 0; i < n; i++)
+        __builtin_prefetch(jobs[i].layer), __builtin_prefetch((uint8_t *)jobs[i].layer + 64);
+    gather(cc, jobs, n, decrypt, tasks);
+    if (decrypt)
+        decrypt_tasks(tasks, n);
+    else
+        encrypt_tasks(tasks, n);
+    explicit_bzero(cc->expanded, n * sizeof(cc->expanded[0]));
+    forget();
+}
+
+TARGET static void encrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i += CGO_BLOCK_JOBS)
+        run(cc, jobs + i, n - i < CGO_BLOCK_JOBS ? n - i : CGO_BLOCK_JOBS, false);
+}
+
+TARGET static void decrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i += CGO_BLOCK_JOBS)
+        run(cc, jobs + i, n - i < CGO_BLOCK_JOBS ? n - i : CGO_BLOCK_JOBS, true);
 }

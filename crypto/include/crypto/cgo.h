@@ -20,17 +20,18 @@ enum {
 
 struct cgo_cipher;
 
-// 624 bytes of secrets. Has to be wiped by its owner with cgo_layer_clear.
+// Secret; has to be wiped by its owner with cgo_layer_clear. May be copied and moved between runs.
+// Nothing in it is expanded: with many circuits, a layer's way into the cache costs more than
+// computing round keys and powers anew.
 struct cgo_layer {
-    uint8_t et_keys[11 * 16] __attribute__((aligned(16))); // KB expanded, in the order of use
-    uint8_t prf_keys[11 * 16];                             // K expanded
-    uint8_t ku_powers[8 * 16];                             // KU^8 … KU^1, as POLYVAL multiplies
-    uint8_t ku_sums[4 * 16];                               // of the halves of KU^8 … KU^1
-    uint8_t ku_32[16];                                     // KU^32, for the block that is T'
-    uint8_t b[16];
+    uint8_t kb[16] __attribute__((aligned(16))); // ET's block cipher
+    uint8_t ku[16];                              // ET's hash
+    uint8_t k[16];                               // the PRF's block cipher
+    uint8_t b[16];                               // the PRF's hash
     uint8_t nonce[CGO_TAG_LEN]; // what marks the next cell that begins or ends at this hop
     uint8_t tag[CGO_TAG_LEN];   // T': chains each cell to the one before
 };
+_Static_assert(sizeof(struct cgo_layer) <= 128, "half a circuit end; travels in a cell's body");
 
 enum cgo_operation {
     CGO_RELAY_FORWARD,    // away from the origin; may be recognised

@@ -63,20 +63,19 @@ static void layer_from_state(struct cgo_cipher *cc, struct cgo_layer *layer, boo
     layer_from(cc, layer, client, s->keys, NULL, s->nonce, s->tag);
 }
 
-// KB, KU, K, B, as cgo_internal.h says where they are.
-static void keys_of(const struct cgo_layer *layer, bool client, uint8_t keys[64])
+// KB, KU, K, B.
+static void keys_of(const struct cgo_layer *layer, uint8_t keys[64])
 {
-    memcpy(keys, layer->et_keys + (client ? 160 : 0), 16);
-    memcpy(keys + 16, layer->ku_powers + 7 * 16, 16);
-    memcpy(keys + 32, layer->prf_keys, 16);
+    memcpy(keys, layer->kb, 16);
+    memcpy(keys + 16, layer->ku, 16);
+    memcpy(keys + 32, layer->k, 16);
     memcpy(keys + 48, layer->b, 16);
 }
 
-static void assert_state(const struct cgo_layer *layer, bool client,
-                         const struct cgo_state_vector *expected)
+static void assert_state(const struct cgo_layer *layer, const struct cgo_state_vector *expected)
 {
     uint8_t keys[64];
-    keys_of(layer, client, keys);
+    keys_of(layer, keys);
     assert_hex(keys, expected->keys);
     assert_hex(layer->nonce, expected->nonce);
     assert_hex(layer->tag, expected->tag);
@@ -145,7 +144,7 @@ static void test_prf_vectors(void **state)
             assert_hex(body + CGO_LEFT_LEN, v->expected);
         } else {
             cgo_client_originate(cc, &layer, CELL_RELAY, body, tag);
-            keys_of(&layer, true, output);
+            keys_of(&layer, output);
             memcpy(output + 64, layer.nonce, 16);
             assert_hex(output, v->expected);
         }
@@ -182,7 +181,7 @@ static void test_update_vectors(void **state)
         layer_from(cc, &layer, true, v->keys, NULL, v->nonce, NULL);
         body_from(body, NULL, NULL);
         cgo_client_originate(cc, &layer, CELL_RELAY, body, tag);
-        keys_of(&layer, true, keys);
+        keys_of(&layer, keys);
         assert_hex(keys, v->expected.keys);
         assert_hex(layer.nonce, v->expected.nonce);
     }
@@ -202,7 +201,7 @@ static void test_relay_vectors(void **state)
         else
             assert_false(cgo_relay_forward(cc, &layer, command, body, tag));
         assert_body(body, &v->expected.body);
-        assert_state(&layer, false, &v->expected.state);
+        assert_state(&layer, &v->expected.state);
     }
 }
 
@@ -218,7 +217,7 @@ static void test_relay_originate_vectors(void **state)
         cgo_relay_originate(cc, &layer, command_from(v->command), body, tag);
         assert_body(body, &v->expected.body);
         assert_memory_equal(tag, body, sizeof(tag));
-        assert_state(&layer, false, &v->expected.state);
+        assert_state(&layer, &v->expected.state);
     }
 }
 
@@ -238,7 +237,7 @@ static void test_client_originate_vectors(void **state)
             cgo_client_forward(cc, &layers[hop], command, body);
         assert_body(body, &v->expected.body);
         for (unsigned hop = 0; hop < 3; hop++)
-            assert_state(&layers[hop], true, &v->expected.state[hop]);
+            assert_state(&layers[hop], &v->expected.state[hop]);
     }
 }
 
@@ -351,11 +350,11 @@ static void worlds_init(struct worlds *w, struct cgo_cipher *tested)
     }
 }
 
-static void assert_same_layer(const struct cgo_layer *a, const struct cgo_layer *b, bool client)
+static void assert_same_layer(const struct cgo_layer *a, const struct cgo_layer *b)
 {
     uint8_t keys_a[64], keys_b[64];
-    keys_of(a, client, keys_a);
-    keys_of(b, client, keys_b);
+    keys_of(a, keys_a);
+    keys_of(b, keys_b);
     assert_memory_equal(keys_a, keys_b, sizeof(keys_a));
     assert_memory_equal(a->nonce, b->nonce, sizeof(a->nonce));
     assert_memory_equal(a->tag, b->tag, sizeof(a->tag));
@@ -425,10 +424,10 @@ static void run_both(struct worlds *w, struct cell *cells, unsigned n)
     }
     for (unsigned c = 0; c < CIRCUITS; c++) {
         struct hop *a = &w->portable_hops[c], *b = &w->tested_hops[c];
-        assert_same_layer(&a->relay_forward, &b->relay_forward, false);
-        assert_same_layer(&a->relay_backward, &b->relay_backward, false);
-        assert_same_layer(&a->client_forward, &b->client_forward, true);
-        assert_same_layer(&a->client_backward, &b->client_backward, true);
+        assert_same_layer(&a->relay_forward, &b->relay_forward);
+        assert_same_layer(&a->relay_backward, &b->relay_backward);
+        assert_same_layer(&a->client_forward, &b->client_forward);
+        assert_same_layer(&a->client_backward, &b->client_backward);
     }
 }
 
@@ -504,6 +503,29 @@ static void test_update_leaves_nothing_of_the_old_keys(void **state)
     }
 }
 
+// Nor does any run leave keys behind in the cipher.
+static void test_cipher_keeps_no_keys(void **state)
+{
+    struct cgo_cipher *cc = *state;
+    static const uint8_t zeros[sizeof(cc->expanded)];
+    enum { JOBS = 9 };
+    static uint8_t bodies[JOBS][CELL_BODY_LEN];
+    struct hop hops[JOBS];
+    struct cgo_job jobs[JOBS];
+    for (unsigned operation = CGO_RELAY_FORWARD; operation <= CGO_CLIENT_BACKWARD; operation++) {
+        for (unsigned i = 0; i < JOBS; i++) {
+            hop_init(cc, &hops[i]);
+            jobs[i] = (struct cgo_job){.layer = layer_of(&hops[i], operation),
+                                       .src = bodies[i],
+                                       .dst = bodies[i],
+                                       .operation = operation,
+                                       .command = CELL_RELAY};
+        }
+        cgo_run(cc, jobs, JOBS);
+        assert_memory_equal(cc->expanded, zeros, sizeof(zeros));
+    }
+}
+
 static void test_clear_wipes(void **state)
 {
     struct hop hop;
@@ -556,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_any_change_ends_the_direction),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_update_leaves_nothing_of_the_old_keys),
+        cmocka_unit_test(test_cipher_keeps_no_keys),
         cmocka_unit_test(test_clear_wipes),
     };
     const struct CMUnitTest choice[] = {cmocka_unit_test(test_choice)};

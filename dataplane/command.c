@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "cell/relay_message.h"
 #include "worker.h"
 
 enum { CIRCID_TRIES = 64 }; // protocol 1.32
@@ -19,10 +18,13 @@ static void circuit_accept(struct worker *w, const struct message *m)
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
         return;
     }
-    tor1_layers_init(w->cipher, &end->layer, &stub->layer, m->crypto.material);
-    end->has_layer = stub->has_layer = true;
-    end->state = END_OPEN;
     end->stub = stub;
+    if (!layers_init(w, &end->layer, &stub->layer, &m->crypto)) {
+        end_close(w, end, DESTROY_INTERNAL, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        return;
+    }
+    end->layer_kind = stub->layer_kind = m->crypto.kind;
+    end->state = END_OPEN;
     stub->peer_worker = (uint8_t)w->index;
     stub->peer = end->self;
     if (!conn_queue_cell(w, end->conn, end->circid, m->command, m->payload, m->length))
@@ -76,35 +78,35 @@ static bool circuit_dial(struct worker *w, const struct message *m)
 }
 
 // `end` becomes the end away from the origin, with the layer towards it.
-static void join(struct worker *w, struct circuit_end *end, const struct tor1_layer *layer,
+static void join(struct worker *w, struct circuit_end *end, const union layer *layer, uint8_t kind,
                  unsigned peer_worker, struct handle peer)
 {
-    if (end->state != END_OPEN || end->has_layer) {
+    if (end->state != END_OPEN || end->layer_kind) {
         w->counters.drop_cell_protocol++;
         return;
     }
     end->layer = *layer;
-    end->has_layer = true;
+    end->layer_kind = kind;
     end->peer_worker = (uint8_t)peer_worker;
     end->peer = peer;
 }
 
-// Sends a layer to another worker, in a cell. False without memory; it is lost then, and the
-// circuit with it.
+// Sends the layer of `from` to another worker, in a cell. False without memory; it is lost then,
+// and the circuit with it.
 static bool send_layer(struct worker *w, unsigned peer_worker, enum cell_kind kind,
-                       struct handle target, struct handle own, const struct tor1_layer *layer)
+                       struct handle target, struct handle own, const struct circuit_end *from)
 {
     struct cell *c = cell_new(w->cells);
     if (!c) {
         w->counters.drop_cell_no_memory++;
         return false;
     }
-    _Static_assert(sizeof(*layer) <= CELL_BODY_LEN, "a layer must fit in a cell");
     c->kind = (uint8_t)kind;
     c->target = target;
     c->peer = own;
     c->peer_worker = (uint8_t)w->index;
-    memcpy(c->body, layer, sizeof(*layer));
+    memcpy(c->body + offsetof(struct layer_parcel, layer), &from->layer, sizeof(from->layer));
+    c->body[offsetof(struct layer_parcel, kind)] = from->layer_kind;
     return worker_send_peer(w, peer_worker, c);
 }
 
@@ -128,10 +130,9 @@ static void circuit_splice(struct worker *w, const struct message *m)
     struct circuit_end *next = NULL;
     bool passed = true;
     if (m->peer.worker != w->index)
-        passed = send_layer(w, m->peer.worker, CELL_KIND_SPLICE, m->peer.circuit, end->self,
-                            &stub->layer);
+        passed = send_layer(w, m->peer.worker, CELL_KIND_SPLICE, m->peer.circuit, end->self, stub);
     else if ((next = end_get(w, m->peer.circuit)))
-        join(w, next, &stub->layer, w->index, end->self);
+        join(w, next, &stub->layer, stub->layer_kind, w->index, end->self);
     end->stub = NULL;
     end_close(w, stub, DESTROY_NONE, 0);
     if (!passed)
@@ -139,7 +140,8 @@ static void circuit_splice(struct worker *w, const struct message *m)
 }
 
 // The end towards the origin gets its layer back and ends the circuit again.
-static void unjoin(struct worker *w, struct circuit_end *end, const struct tor1_layer *layer)
+static void unjoin(struct worker *w, struct circuit_end *end, const union layer *layer,
+                   uint8_t kind)
 {
     struct circuit_end *stub = end->stub ? NULL : end_new(w, END_STUB);
     if (!stub) {
@@ -147,7 +149,7 @@ static void unjoin(struct worker *w, struct circuit_end *end, const struct tor1_
         return;
     }
     stub->layer = *layer;
-    stub->has_layer = true;
+    stub->layer_kind = kind;
     stub->peer_worker = (uint8_t)w->index;
     stub->peer = end->self;
     end->stub = stub;
@@ -171,10 +173,9 @@ static void circuit_truncate(struct worker *w, const struct message *m)
     struct circuit_end *origin = NULL;
     bool passed = true;
     if (end->peer_worker != w->index)
-        passed =
-            send_layer(w, end->peer_worker, CELL_KIND_UNSPLICE, end->peer, end->self, &end->layer);
+        passed = send_layer(w, end->peer_worker, CELL_KIND_UNSPLICE, end->peer, end->self, end);
     else if ((origin = end_get(w, end->peer)))
-        unjoin(w, origin, &end->layer);
+        unjoin(w, origin, &end->layer, end->layer_kind);
     end_close(w, end, reason, END_CLOSE_DESTROY | (passed ? 0 : END_CLOSE_REPORT));
 }
 
@@ -283,13 +284,13 @@ void command_take_peer_cell(struct worker *w, struct cell *c)
     if (!end) {
         w->counters.drop_cell_unknown_circuit++;
     } else {
-        struct tor1_layer aligned;
-        memcpy(&aligned, c->body, sizeof(aligned)); // a body has no alignment
+        struct layer_parcel parcel;
+        memcpy(&parcel, c->body, sizeof(parcel)); // a body has no alignment
         if (c->kind == CELL_KIND_SPLICE)
-            join(w, end, &aligned, c->peer_worker, c->peer);
+            join(w, end, &parcel.layer, parcel.kind, c->peer_worker, c->peer);
         else
-            unjoin(w, end, &aligned);
-        tor1_layer_clear(&aligned);
+            unjoin(w, end, &parcel.layer, parcel.kind);
+        layer_clear(&parcel.layer);
     }
     if (c->kind != CELL_KIND_CELL)
         explicit_bzero(c->body, sizeof(c->body));

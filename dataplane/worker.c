@@ -14,6 +14,7 @@
 
 #include "command.h"
 #include "crypto/cell_cipher.h"
+#include "crypto/cgo.h"
 #include "crypto/record_aead.h"
 
 enum {
@@ -125,7 +126,8 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
     struct record_aead *aead = record_aead_create();
     w->tls = (struct tls_worker){.aead = aead, .counters = &w->counters};
     w->cipher = cell_cipher_create();
-    if (!aead || !w->cipher)
+    w->cgo = cgo_cipher_create();
+    if (!aead || !w->cipher || !w->cgo)
         return fail(error, error_size, w->index, "the ciphers (or the CPU has no AES-NI)");
     if (conn_table_init(&w->conns, links) != 0)
         return fail(error, error_size, w->index, "links");
@@ -170,6 +172,7 @@ void worker_release(struct worker *w)
     conn_table_release(&w->conns);
     end_table_release(&w->ends);
     cell_cipher_destroy(w->cipher);
+    cgo_cipher_destroy(w->cgo);
     record_aead_destroy((struct record_aead *)(uintptr_t)w->tls.aead);
 }
 

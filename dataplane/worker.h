@@ -19,6 +19,7 @@
 #include "tls/record.h"
 
 struct cell_cipher;
+struct cgo_cipher;
 struct rte_mempool;
 struct rte_ring;
 
@@ -36,7 +37,8 @@ struct worker {
     struct net_worker *net_worker;
     struct tcp_stack *tcp;
     struct tls_worker tls;
-    struct cell_cipher *cipher;
+    struct cell_cipher *cipher; // tor1
+    struct cgo_cipher *cgo;
     struct rte_mempool *cells;                         // shared by all workers
     struct rte_ring *to_peer[DATAPLANE_WORKERS_MAX];   // cells, to each other worker
     struct rte_ring *from_peer[DATAPLANE_WORKERS_MAX]; // and from it

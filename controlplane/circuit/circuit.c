@@ -9,8 +9,6 @@
 #include "circuit/circuit_internal.h"
 #include "link/link.h"
 
-enum { DELIVER_WINDOW_START_CELLS = 1000 };
-
 // ---- table
 
 struct circuit *circuit_get(struct circuit_table *t, uint64_t id)
@@ -54,7 +52,7 @@ static struct circuit *circuit_new(struct circuit_table *t)
     t->slots[slot] = c;
     c->id = (uint64_t)++t->generations[slot] << 32 | (slot + 1);
     c->relay = t->relay;
-    c->deliver_window_cells = DELIVER_WINDOW_START_CELLS;
+    c->sendme_inc_cells = SENDME_INC_CELLS;
     return c;
 }
 
@@ -237,13 +235,16 @@ static void create(struct circuit_table *t, const struct message *m)
         circuit_close(c, DESTROY_RESOURCELIMIT);
 }
 
-static void count_handshake(struct counters *counters, const struct onion_skin *skin)
+static void count_handshake(struct counters *counters, const struct onion_skin *skin,
+                            const struct onion_answer *answer)
 {
     counters->circuits_created++;
     counters->circuits_open++;
     counters->handshakes_fast += skin->handshake == HANDSHAKE_FAST;
     counters->handshakes_ntor += skin->handshake == HANDSHAKE_NTOR;
     counters->handshakes_ntor_v3 += skin->handshake == HANDSHAKE_NTOR_V3;
+    counters->circuits_congestion_control += answer->params.congestion_control;
+    counters->circuits_cgo += answer->crypto.kind == CIRCUIT_CRYPTO_CGO;
 }
 
 static void circuit_answered(struct relay *relay, uint64_t id, const struct onion_skin *skin,
@@ -259,12 +260,14 @@ static void circuit_answered(struct relay *relay, uint64_t id, const struct onio
     }
     c->state = CIRCUIT_OPEN;
     memcpy(c->nonce, answer->nonce, sizeof(c->nonce));
-    count_handshake(&relay->counters, skin);
+    c->crypto_kind = answer->crypto.kind;
+    if (answer->params.congestion_control)
+        c->sendme_inc_cells = answer->params.sendme_inc_cells;
+    count_handshake(&relay->counters, skin, answer);
     struct message *m = circuit_message(c, &c->origin, MSG_CIRCUIT_ACCEPT);
     m->secret = true;
     m->command = answer->command;
-    m->crypto.kind = CIRCUIT_CRYPTO_TOR1;
-    memcpy(m->crypto.material, answer->keys, sizeof(answer->keys));
+    m->crypto = answer->crypto;
     m->length = answer->body_length;
     memcpy(m->payload, answer->body, answer->body_length);
     circuit_send(c, m);

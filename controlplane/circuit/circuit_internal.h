@@ -20,6 +20,8 @@ enum circuit_state {
     CIRCUIT_EXTENDED,    // cells pass through
 };
 
+enum { SENDME_INC_CELLS = 100 }; // without congestion control (protocol 4.08)
+
 // Where a circuit meets a link: a worker and its handles. Generation 0: none, or none yet.
 struct circuit_place {
     uint8_t worker;
@@ -37,7 +39,9 @@ struct circuit {
     // layer towards the origin with it, and the circuit can't go on.
     struct circuit_place truncated;
     uint8_t nonce[CIRCUIT_NONCE_BYTES]; // KH
-    int deliver_window_cells;           // DATA that may still come to us (protocol 4.08)
+    uint8_t crypto_kind;                // enum circuit_crypto_kind, once it is open
+    uint8_t sendme_inc_cells;           // DATA that one SENDME of ours acknowledges
+    uint8_t unacknowledged_cells;       // DATA that came to us since the last one
     struct link_request *link_request;
     struct extend_request *extend; // while linking
 };

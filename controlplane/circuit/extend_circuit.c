@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "circuit/circuit_internal.h"
 #include "connection.h"
+#include "crypto/cgo_message.h"
 #include "identity/identity.h"
 #include "link/link.h"
 
@@ -96,7 +97,8 @@ void circuit_extended(struct circuit *c, const struct message *m)
 {
     struct reader r = reader_of(m->payload, m->length);
     uint16_t data_length = read_u16(&r);
-    bool fits = read_bytes(&r, data_length) && 2 + data_length <= RELAY_BODY_MAX; // 2.03
+    int most = c->crypto_kind == CIRCUIT_CRYPTO_CGO ? CGO_MESSAGE_BODY_MAX : RELAY_BODY_MAX;
+    bool fits = read_bytes(&r, data_length) && 2 + data_length <= most; // 2.03
     if (m->command != CELL_CREATED2 || !fits) {
         circuit_close(c, DESTROY_PROTOCOL);
         return;

@@ -5,12 +5,21 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "crypto/circuit_params.h"
+#include "crypto/cgo.h"
 #include "crypto/create_fast.h"
 #include "crypto/ntor.h"
 #include "crypto/ntor_v3.h"
+#include "crypto/tor1.h"
 
-enum { MATERIAL_LEN = TOR1_KEYS_LEN + CIRCUIT_NONCE_BYTES };
+// What a handshake yields: the hop's key material, then KH.
+enum {
+    TOR1_YIELD_LEN = TOR1_MATERIAL_LEN + CIRCUIT_NONCE_BYTES,
+    CGO_YIELD_LEN = CGO_MATERIAL_LEN + CIRCUIT_NONCE_BYTES,
+};
+
+// The consensus' defaults: we don't read it yet.
+static const struct circuit_params offer = {
+    .congestion_control = true, .sendme_inc_cells = 31, .cgo = true};
 
 enum destroy_reason onion_skin_parse(uint8_t command, const uint8_t body[CELL_BODY_LEN],
                                      struct onion_skin *out)
@@ -35,63 +44,76 @@ enum destroy_reason onion_skin_parse(uint8_t command, const uint8_t body[CELL_BO
     return known ? DESTROY_NONE : DESTROY_PROTOCOL;
 }
 
+static void keep_keys(struct onion_answer *answer, const uint8_t *yield)
+{
+    bool cgo = answer->params.cgo;
+    size_t length = cgo ? CGO_MATERIAL_LEN : TOR1_MATERIAL_LEN;
+    answer->crypto.kind = cgo ? CIRCUIT_CRYPTO_CGO : CIRCUIT_CRYPTO_TOR1;
+    memcpy(answer->crypto.material, yield, length);
+    memcpy(answer->nonce, yield + length, CIRCUIT_NONCE_BYTES);
+}
+
+// The reply's length, or an error.
 static int answer_ntor_v3(const struct onion_keys *keys, const struct onion_skin *skin,
-                          struct writer *reply, uint8_t material[MATERIAL_LEN])
+                          struct writer *reply, struct onion_answer *answer)
 {
     struct ntor_v3_server server;
     uint8_t request[NTOR_V3_MESSAGE_MAX];
-    uint8_t answer[CIRCUIT_PARAMS_REPLY_MAX];
-    // We end no streams, so there is nothing that congestion control could govern.
-    const struct circuit_params offer = {.congestion_control = false};
-    struct circuit_params granted;
+    uint8_t response[CIRCUIT_PARAMS_REPLY_MAX];
+    uint8_t yield[CGO_YIELD_LEN];
     int length = ntor_v3_server_open(&server, keys, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN,
                                      skin->data, skin->length, request, sizeof(request));
     if (length >= 0)
-        length = circuit_params_answer(request, (size_t)length, &offer, &granted, answer,
-                                       sizeof(answer));
+        length = circuit_params_answer(request, (size_t)length, &offer, &answer->params, response,
+                                       sizeof(response));
     if (length >= 0)
-        length = ntor_v3_server_reply(&server, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN, answer,
+        length = ntor_v3_server_reply(&server, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN, response,
                                       (size_t)length, reply->at, (size_t)(reply->end - reply->at),
-                                      material, MATERIAL_LEN);
+                                      yield, answer->params.cgo ? CGO_YIELD_LEN : TOR1_YIELD_LEN);
+    if (length >= 0)
+        keep_keys(answer, yield);
     ntor_v3_server_wipe(&server);
+    explicit_bzero(yield, sizeof(yield));
     return length;
 }
 
 static int answer_ntor(const struct onion_keys *keys, const struct onion_skin *skin,
-                       struct writer *reply, uint8_t material[MATERIAL_LEN])
+                       struct writer *reply, struct onion_answer *answer)
 {
-    int error = ntor_server(keys, skin->data, skin->length, reply->at, material, MATERIAL_LEN);
+    uint8_t yield[TOR1_YIELD_LEN];
+    int error = ntor_server(keys, skin->data, skin->length, reply->at, yield, sizeof(yield));
+    if (!error)
+        keep_keys(answer, yield);
+    explicit_bzero(yield, sizeof(yield));
     return error ? error : NTOR_REPLY_LEN;
 }
 
 static void answer_create2(const struct onion_keys *keys, const struct onion_skin *skin,
                            struct onion_answer *answer)
 {
-    uint8_t material[MATERIAL_LEN];
     struct writer w = writer_of(answer->body, sizeof(answer->body));
     struct writer reply = w;
     write_u16(&reply, 0);
-    int length = skin->handshake == HANDSHAKE_NTOR ? answer_ntor(keys, skin, &reply, material)
-                                                   : answer_ntor_v3(keys, skin, &reply, material);
+    int length = skin->handshake == HANDSHAKE_NTOR ? answer_ntor(keys, skin, &reply, answer)
+                                                   : answer_ntor_v3(keys, skin, &reply, answer);
     if (length < 0) {
         answer->refused = DESTROY_PROTOCOL;
-    } else {
-        write_u16(&w, (uint16_t)length);
-        answer->command = CELL_CREATED2;
-        answer->body_length = (uint16_t)(2 + length);
-        memcpy(answer->keys, material, TOR1_KEYS_LEN);
-        memcpy(answer->nonce, material + TOR1_KEYS_LEN, CIRCUIT_NONCE_BYTES);
+        return;
     }
-    explicit_bzero(material, sizeof(material));
+    write_u16(&w, (uint16_t)length);
+    answer->command = CELL_CREATED2;
+    answer->body_length = (uint16_t)(2 + length);
 }
 
 static void answer_fast(const struct onion_skin *skin, struct onion_answer *answer)
 {
-    if (create_fast_server(skin->data, answer->body, answer->keys, TOR1_KEYS_LEN) != 0) {
+    if (create_fast_server(skin->data, answer->body, answer->crypto.material, TOR1_MATERIAL_LEN) !=
+        0) {
         answer->refused = DESTROY_INTERNAL;
         return;
     }
     answer->command = CELL_CREATED_FAST;
+    answer->crypto.kind = CIRCUIT_CRYPTO_TOR1;
     answer->body_length = CREATED_FAST_LEN;
     memcpy(answer->nonce, answer->body + CREATE_FAST_LEN, CIRCUIT_NONCE_BYTES);
 }

@@ -5,10 +5,11 @@
 #include <stdint.h>
 
 #include "base/cell.h"
+#include "base/message.h"
+#include "crypto/circuit_params.h"
 #include "crypto/onion_keys.h"
 
 enum {
-    TOR1_KEYS_LEN = 72,
     CIRCUIT_NONCE_BYTES = 20,
     CREATE2_DATA_MAX = CELL_BODY_LEN - 4, // after handshake type and length
 };
@@ -25,7 +26,8 @@ struct onion_answer {
     uint8_t command;             // CELL_CREATED_FAST or CELL_CREATED2
     uint8_t body[CELL_BODY_LEN];
     uint16_t body_length;
-    uint8_t keys[TOR1_KEYS_LEN];
+    struct circuit_crypto crypto;
+    struct circuit_params params;       // what was agreed on; all zero but with ntor-v3
     uint8_t nonce[CIRCUIT_NONCE_BYTES]; // KH
 };
 

@@ -8,6 +8,7 @@
 enum {
     RESOLVED_TRANSIENT_ERROR = 0xf0,
     RESOLVED_TTL_S = 60,
+    SENDME_VERSION = 1,
 };
 
 static void drop(struct circuit *c)
@@ -37,11 +38,26 @@ static void refuse_resolve(struct circuit *c, uint16_t stream_id)
         circuit_originate(c, RELAY_RESOLVED, stream_id, body, (uint16_t)writer_length(&w));
 }
 
-static void take_data(struct circuit *c)
+// Tells the origin that the cell of `m`, and those before it, have come (4.09, 4.13).
+static void send_sendme(struct circuit *c, const struct message *m)
+{
+    uint8_t body[3 + sizeof(m->relay.tag)];
+    struct writer w = writer_of(body, sizeof(body));
+    write_u8(&w, SENDME_VERSION);
+    write_u16(&w, m->relay.tag_length);
+    write_bytes(&w, m->relay.tag, m->relay.tag_length);
+    circuit_originate(c, RELAY_SENDME, 0, body, (uint16_t)writer_length(&w));
+}
+
+// For no stream of ours. It counts all the same (4.06): the origin may have sent data right behind
+// its BEGIN, and waits for it to be acknowledged.
+static void take_data(struct circuit *c, const struct message *m)
 {
     drop(c);
-    if (--c->deliver_window_cells < 0) // we sent no SENDME: there was no stream
-        circuit_close(c, DESTROY_PROTOCOL);
+    if (++c->unacknowledged_cells < c->sendme_inc_cells)
+        return;
+    c->unacknowledged_cells = 0;
+    send_sendme(c, m);
 }
 
 static void take_truncate(struct circuit *c, const struct message *m)
@@ -76,7 +92,7 @@ void circuit_take_relay_message(struct circuit *c, const struct message *m)
         refuse_resolve(c, m->relay.stream_id);
         break;
     case RELAY_DATA:
-        take_data(c);
+        take_data(c, m);
         break;
     case RELAY_SENDME: // for data that we never sent (4.10)
         circuit_close(c, DESTROY_PROTOCOL);

@@ -7,12 +7,11 @@
 
 #include <rte_malloc.h>
 
-#include "cell/relay_message.h"
 #include "worker.h"
 
 int batch_init(struct cell_batch *b)
 {
-    b->n = 0;
+    b->n = b->n_cgo = 0;
     b->staging_used = 0;
     b->staging = rte_malloc("staging", BATCH_STAGING_LEN, 64);
     return b->staging ? 0 : -ENOMEM;
@@ -41,6 +40,18 @@ void batch_staging_keep(struct worker *w, size_t length)
     w->batch.staging_used += CELL_FRONT_LEN + length;
 }
 
+static const struct cgo_job *add_cgo(struct cell_batch *b, struct circuit_end *end, struct cell *c,
+                                     const uint8_t *body)
+{
+    struct cgo_job *job = &b->cgo_jobs[b->n_cgo++];
+    job->layer = &end->layer.cgo;
+    job->src = body;
+    job->dst = c->body;
+    job->operation = end->origin_side ? CGO_RELAY_FORWARD : CGO_RELAY_BACKWARD;
+    job->command = c->command;
+    return job;
+}
+
 void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const uint8_t *body)
 {
     struct cell_batch *b = &w->batch;
@@ -54,20 +65,24 @@ void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const
     }
     c->command = command;
     end_prefetch_peer(w, end);
-    b->items[b->n++] = (struct batch_item){c, end, end->self.generation};
-    cell_cipher_add(w->cipher, &end->layer.cipher, body, c->body);
+    struct batch_item *item = &b->items[b->n++];
+    *item = (struct batch_item){c, end, end->self.generation, NULL};
+    if (end->layer_kind == CIRCUIT_CRYPTO_CGO)
+        item->cgo = add_cgo(b, end, c, body);
+    else
+        cell_cipher_add(w->cipher, &end->layer.tor1.cipher, body, c->body);
     if (b->n == BATCH_CELLS_MAX)
         batch_run(w);
 }
 
 // A relay message to us. False: it is against the protocol, or nobody can take it now.
 static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell *c,
-                    const uint8_t tag[TOR1_TAG_LEN], enum destroy_reason *reason)
+                    const uint8_t *tag, enum destroy_reason *reason)
 {
     struct relay_message message;
     w->counters.cells_recognised++;
     *reason = DESTROY_PROTOCOL;
-    if (!relay_message_parse(c->body, &message)) {
+    if (!layer_parse(end->layer_kind, c->body, &message)) {
         w->counters.drop_cell_protocol++;
         return false;
     }
@@ -84,8 +99,8 @@ static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell
     m->command = c->command;
     m->relay.command = message.command;
     m->relay.stream_id = message.stream_id;
-    m->relay.tag_length = TOR1_TAG_LEN;
-    memcpy(m->relay.tag, tag, TOR1_TAG_LEN);
+    m->relay.tag_length = end->layer_kind == CIRCUIT_CRYPTO_CGO ? CGO_TAG_LEN : TOR1_TAG_LEN;
+    memcpy(m->relay.tag, tag, m->relay.tag_length);
     m->length = message.length;
     memcpy(m->payload, message.body, message.length);
     if (channel_send_up(w->channel, m))
@@ -96,11 +111,13 @@ static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell
 }
 
 // A decrypted cell from the origin: ours, the next hop's, or nobody's.
-static void hand_on_forward(struct worker *w, struct circuit_end *end, struct cell *c)
+static void hand_on_forward(struct worker *w, struct circuit_end *end, struct cell *c,
+                            const struct cgo_job *cgo)
 {
-    uint8_t tag[TOR1_TAG_LEN];
+    uint8_t tor1_tag[TOR1_TAG_LEN];
+    const uint8_t *tag = cgo ? cgo->tag : tor1_tag;
     enum destroy_reason reason;
-    if (tor1_recognise(&end->layer, c->body, tag)) {
+    if (cgo ? cgo->recognised : tor1_recognise(&end->layer.tor1, c->body, tor1_tag)) {
         bool taken = hand_up(w, end, c, tag, &reason);
         cell_free(c);
         if (!taken)
@@ -119,8 +136,10 @@ void batch_run(struct worker *w)
 {
     struct cell_batch *b = &w->batch;
     unsigned n = b->n;
-    b->n = 0;
     cell_cipher_run(w->cipher);
+    cgo_run(w->cgo, b->cgo_jobs, b->n_cgo);
+    w->counters.cells_cgo += b->n_cgo;
+    b->n = b->n_cgo = 0;
     for (unsigned i = 0; i < n; i++) {
         struct circuit_end *end = b->items[i].end;
         struct cell *c = b->items[i].cell;
@@ -129,7 +148,7 @@ void batch_run(struct worker *w)
             w->counters.drop_cell_unknown_circuit++;
             cell_free(c);
         } else if (end->origin_side) {
-            hand_on_forward(w, end, c);
+            hand_on_forward(w, end, c, b->items[i].cgo);
         } else {
             w->counters.cells_backward++;
             end_pass_to_peer(w, end, c);

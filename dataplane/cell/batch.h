@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Relay cells on their way through the cell cipher: gathered over circuits and links, run in one
-// burst, then each handed on or up.
+// Relay cells on their way through the cell ciphers: gathered over circuits and links, run in one
+// burst of each cipher, then each handed on or up. Cells of one circuit keep their order.
 //
 // Cells are read where the records were opened (the staging area) and written into cells of the
 // pool. So the staging area is reused only after the batch has run, and an end that has cells in
@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "crypto/cgo.h"
 
 struct cell;
 struct circuit_end;
@@ -24,11 +26,13 @@ struct batch_item {
     struct cell *cell;
     struct circuit_end *end;
     uint32_t end_generation;
+    const struct cgo_job *cgo; // NULL: the end has tor1
 };
 
 struct cell_batch {
     struct batch_item items[BATCH_CELLS_MAX];
-    unsigned n;
+    struct cgo_job cgo_jobs[BATCH_CELLS_MAX];
+    unsigned n, n_cgo;
     uint8_t *staging;
     size_t staging_used;
 };

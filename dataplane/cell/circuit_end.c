@@ -12,7 +12,6 @@
 #include <rte_prefetch.h>
 #include <rte_random.h>
 
-#include "cell/relay_message.h"
 #include "worker.h"
 
 // 16 bytes: a length that rte_hash compares by itself, without calling memcmp.
@@ -51,8 +50,8 @@ int end_table_init(struct end_table *t, unsigned worker, uint32_t capacity)
 void end_table_release(struct end_table *t)
 {
     for (uint32_t i = 0; t->ends && i < t->capacity; i++)
-        if (t->ends[i].has_layer)
-            tor1_layer_clear(&t->ends[i].layer);
+        if (t->ends[i].layer_kind)
+            layer_clear(&t->ends[i].layer);
     rte_hash_free(t->by_circid);
     rte_free(t->ends);
 }
@@ -109,8 +108,10 @@ void end_lookup_many(struct worker *w, const struct conn *conn, const uint32_t *
         out[i] = hits >> i & 1 ? found[i] : NULL;
         if (!out[i])
             continue;
-        rte_prefetch0(&out[i]->layer.cipher.position_bytes);
-        rte_prefetch0(&out[i]->has_layer);
+        rte_prefetch0(&out[i]->layer);
+        rte_prefetch0((const uint8_t *)&out[i]->layer + RTE_CACHE_LINE_SIZE);
+        rte_prefetch0(&out[i]->layer.tor1.cipher.position_bytes);
+        rte_prefetch0(&out[i]->layer_kind);
         rte_prefetch0(&out[i]->conn);
     }
 }
@@ -151,9 +152,9 @@ static void end_unbind(struct worker *w, struct circuit_end *end)
 
 static void end_free(struct worker *w, struct circuit_end *end)
 {
-    if (end->has_layer)
-        tor1_layer_clear(&end->layer);
-    end->has_layer = false;
+    if (end->layer_kind)
+        layer_clear(&end->layer);
+    end->layer_kind = 0;
     end->state = END_FREE;
     TAILQ_INSERT_HEAD(&w->ends.free, end, entry);
 }
@@ -241,21 +242,15 @@ bool end_originate(struct worker *w, struct circuit_end *end, uint8_t command, u
                    const void *body, uint16_t length)
 {
     struct cell *c = cell_new(w->cells);
-    if (!c || !end->has_layer) {
+    struct relay_message message = {
+        .command = command, .stream_id = stream_id, .length = length, .body = body};
+    if (!c || !end->layer_kind ||
+        !layer_originate(w, &end->layer, end->layer_kind, &message, c->body)) {
         w->counters.drop_cell_no_memory += !c;
         if (c)
             cell_free(c);
         return false;
     }
-    uint8_t padding[CELL_BODY_LEN];
-    random_stream_bytes(&w->random, padding, sizeof(padding));
-    struct relay_message message = {
-        .command = command, .stream_id = stream_id, .length = length, .body = body};
-    uint8_t tag[TOR1_TAG_LEN];
-    relay_message_build(&message, padding, c->body);
-    tor1_originate(&end->layer, c->body, tag);
-    cell_cipher_add(w->cipher, &end->layer.cipher, c->body, c->body);
-    cell_cipher_run(w->cipher);
     c->command = CELL_RELAY;
     w->counters.cells_originated++;
     end_pass_to_peer(w, end, c);

@@ -14,9 +14,9 @@
 #include <sys/queue.h>
 
 #include "base/message.h"
+#include "cell/layer.h"
 #include "cell/queue.h"
 #include "cell/schedule.h"
-#include "crypto/tor1.h"
 
 struct conn;
 struct rte_hash;
@@ -32,10 +32,10 @@ enum end_state {
 };
 
 struct circuit_end {
-    struct tor1_layer layer;
-    bool has_layer;
-    bool origin_side; // this end is the one towards the circuit's origin
-    uint8_t state;    // enum end_state
+    union layer layer;
+    uint8_t layer_kind; // enum circuit_crypto_kind; 0: it has none
+    bool origin_side;   // this end is the one towards the circuit's origin
+    uint8_t state;      // enum end_state
     uint8_t relay_early_left;
     uint8_t close_reason;
     bool close_by_peer;
@@ -99,6 +99,7 @@ void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c);
 void end_pass_to_peer(struct worker *w, struct circuit_end *end, struct cell *c);
 
 // Sends a relay message of our own towards the origin. `end` holds the layer: a stub, or the end
-// away from the origin. False (nothing is sent) without memory, or if the layer is not there.
+// away from the origin. Not while the batch holds cells of it. False (nothing is sent) without
+// memory, if the layer is not there, or if its format has no such message.
 bool end_originate(struct worker *w, struct circuit_end *end, uint8_t command, uint16_t stream_id,
                    const void *body, uint16_t length);

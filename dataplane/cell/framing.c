@@ -143,7 +143,7 @@ static void take_relay(struct worker *w, struct conn *c, uint32_t circid, uint8_
         return;
     }
     end->relay_early_left -= early;
-    if (!end->has_layer) { // created, but not spliced: nobody has asked for a cell yet
+    if (!end->layer_kind) { // created, but not spliced: nobody has asked for a cell yet
         w->counters.drop_cell_protocol++;
         return;
     }

@@ -14,8 +14,8 @@
 // What a cell is while it is on the ring between two workers.
 enum cell_kind {
     CELL_KIND_CELL,     // a relay cell for the queue of `target`
-    CELL_KIND_SPLICE,   // body: struct tor1_layer for `target`, whose peer becomes `peer`
-    CELL_KIND_UNSPLICE, // body: struct tor1_layer back to `target`, which loses its peer
+    CELL_KIND_SPLICE,   // body: struct layer_parcel for `target`, whose peer becomes `peer`
+    CELL_KIND_UNSPLICE, // body: struct layer_parcel back to `target`, which loses its peer
 };
 
 enum { CELL_FRONT_LEN = 16 }; // room that the cell cipher may overwrite in front of a body

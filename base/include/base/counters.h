@@ -63,6 +63,7 @@
     X(cells_backward, "relay cells passed on, towards their origin")                               \
     X(cells_recognised, "relay cells addressed to us")                                             \
     X(cells_originated, "relay cells that we sent")                                                \
+    X(cells_cgo, "… of these, relay cells with Counter Galois Onion")                              \
     X(cells_padding, "padding cells received")                                                     \
     X(drop_cell_unknown_circuit, "cells for an unknown circuit")                                   \
     X(drop_cell_unknown_command, "cells of an unknown command")                                    \
@@ -104,6 +105,8 @@
     X(handshakes_fast, "CREATE_FAST handshakes")                                                   \
     X(handshakes_ntor, "ntor handshakes")                                                          \
     X(handshakes_ntor_v3, "ntor-v3 handshakes")                                                    \
+    X(circuits_congestion_control, "circuits created with congestion control")                     \
+    X(circuits_cgo, "circuits created with Counter Galois Onion")                                  \
     X(drop_handshake_bad, "onion skins that did not verify")                                       \
     X(drop_handshake_overload, "onion skins refused for load")                                     \
     X(drop_extend_malformed, "EXTEND2 messages that were malformed")                               \

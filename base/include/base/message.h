@@ -118,10 +118,13 @@ struct tls_keys {
     uint64_t sequence; // of the next record
 };
 
-enum circuit_crypto_kind { CIRCUIT_CRYPTO_TOR1 = 1 };
+enum circuit_crypto_kind {
+    CIRCUIT_CRYPTO_TOR1 = 1, // relay messages in format v0
+    CIRCUIT_CRYPTO_CGO = 2,  // in format v1
+};
 
-// Key material of one hop as its handshake yields it (protocol: tor1 is Df 20, Db 20, Kf 16, Kb
-// 16).
+// Key material of one hop as its handshake yields it (protocol: tor1 is Df 20, Db 20, Kf 16, Kb 16;
+// CGO is 80 bytes forward, 80 backward).
 struct circuit_crypto {
     uint8_t kind; // enum circuit_crypto_kind
     uint8_t material[160];
@@ -141,8 +144,8 @@ struct link_cell_info {
 struct relay_info {
     uint8_t command;
     uint16_t stream_id;
-    uint8_t tag[20]; // authenticates this cell in a SENDME
-    uint8_t tag_length;
+    uint8_t tag[20];    // authenticates this cell in a SENDME
+    uint8_t tag_length; // 20 with tor1, 16 with CGO
 };
 
 struct message {

@@ -635,6 +635,7 @@ static void random_cells_are_survived(void **state)
                     rig, create->worker, rand() % 2 ? MSG_CIRCUIT_ACCEPT : MSG_CIRCUIT_CLOSE);
                 accept->circuit = create->circuit;
                 accept->command = CELL_CREATED2;
+                accept->crypto.kind = (uint8_t)(rand() % 4); // two of them unknown
                 channel_free(create);
                 rig_send(rig, accept);
             }

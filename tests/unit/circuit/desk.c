@@ -14,8 +14,11 @@
 #include <uv.h>
 
 #include "base/cursor.h"
+#include "crypto/cgo.h"
+#include "crypto/circuit_params.h"
 #include "crypto/create_fast.h"
 #include "crypto/ntor.h"
+#include "crypto/ntor_v3.h"
 #include "crypto/random.h"
 
 void desk_eal(void)
@@ -337,6 +340,40 @@ struct handle desk_circuit(struct desk *desk, unsigned link)
     assert_int_equal(m->length, CREATED_FAST_LEN);
     assert_int_equal(m->crypto.kind, CIRCUIT_CRYPTO_TOR1);
     assert_int_equal(create_fast_client(x, m->payload, keys, sizeof(keys)), 0);
+    assert_memory_equal(m->crypto.material, keys, sizeof(keys));
+    channel_free(m);
+    desk_expect_nothing(desk);
+    return end;
+}
+
+struct handle desk_cgo_circuit(struct desk *desk, unsigned link)
+{
+    const struct circuit_params cgo = {true, 31, true};
+    struct handle end = desk_new_end(desk);
+    struct ntor_v3_client client;
+    struct circuit_params granted;
+    uint8_t request[CIRCUIT_PARAMS_REQUEST_MAX], response[CIRCUIT_PARAMS_REPLY_MAX];
+    uint8_t keys[CGO_MATERIAL_LEN], body[CELL_BODY_LEN] = {0, HANDSHAKE_NTOR_V3};
+    int request_length = circuit_params_request(&cgo, request, sizeof(request));
+    int skin_length = ntor_v3_client_start(&client, desk->identity.master.public_key,
+                                           desk->identity.onion_key.public_key, NTOR_V3_CIRCUIT,
+                                           NTOR_V3_CIRCUIT_LEN, request, (size_t)request_length,
+                                           body + 4, sizeof(body) - 4);
+    assert_true(skin_length > 0 && skin_length <= UINT8_MAX);
+    body[3] = (uint8_t)skin_length;
+    desk_tell_create(desk, link, end, CELL_CREATE2, body, sizeof(body));
+    desk_run(desk);
+    struct message *m = desk_expect(desk, MSG_CIRCUIT_ACCEPT);
+    check_end(m, desk->links[link].connection.worker, end);
+    assert_true(m->secret);
+    assert_int_equal(m->command, CELL_CREATED2);
+    assert_int_equal(m->crypto.kind, CIRCUIT_CRYPTO_CGO);
+    int length =
+        ntor_v3_client_finish(&client, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN, m->payload + 2,
+                              m->length - 2u, response, sizeof(response), keys, sizeof(keys));
+    assert_true(length >= 0);
+    assert_int_equal(circuit_params_accept(response, (size_t)length, &cgo, &granted), 0);
+    assert_true(granted.congestion_control && granted.cgo);
     assert_memory_equal(m->crypto.material, keys, sizeof(keys));
     channel_free(m);
     desk_expect_nothing(desk);

@@ -89,6 +89,8 @@ void desk_answer(struct desk *desk, struct link *link, enum destroy_reason reaso
 // ---- whole steps
 // A circuit by CREATE_FAST over link CLIENT or PREVIOUS; its end.
 struct handle desk_circuit(struct desk *desk, unsigned link);
+// One by ntor-v3, with congestion control and CGO.
+struct handle desk_cgo_circuit(struct desk *desk, unsigned link);
 // The body of an EXTEND2 to the peer of a link, and its length.
 size_t desk_extend2(const struct desk *desk, unsigned link, uint8_t body[RELAY_BODY_MAX]);
 void desk_tell_extend2(struct desk *desk, struct handle end, unsigned link);

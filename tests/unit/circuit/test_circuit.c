@@ -59,6 +59,19 @@ static void test_create2(void **state)
     desk_close(desk);
 }
 
+static void test_create_with_cgo(void **state)
+{
+    (void)state;
+    struct desk *desk = desk_open();
+    desk_circuit(desk, CLIENT);
+    assert_int_equal(desk->relay.counters.circuits_cgo, 0);
+    desk_cgo_circuit(desk, CLIENT);
+    assert_int_equal(desk->relay.counters.handshakes_ntor_v3, 1);
+    assert_int_equal(desk->relay.counters.circuits_congestion_control, 1);
+    assert_int_equal(desk->relay.counters.circuits_cgo, 1);
+    desk_close(desk);
+}
+
 static void test_create_refused(void **state)
 {
     (void)state;
@@ -303,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create_fast),
         cmocka_unit_test(test_create2),
+        cmocka_unit_test(test_create_with_cgo),
         cmocka_unit_test(test_create_refused),
         cmocka_unit_test(test_closed_before_the_answer),
         cmocka_unit_test(test_many_at_once),

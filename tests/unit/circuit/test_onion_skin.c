@@ -10,13 +10,19 @@
 #include <cmocka.h>
 
 #include "circuit/onion_skin.h"
+#include "crypto/cgo.h"
 #include "crypto/circuit_params.h"
 #include "crypto/create_fast.h"
 #include "crypto/ntor.h"
 #include "crypto/ntor_v3.h"
 #include "crypto/random.h"
+#include "crypto/tor1.h"
 
-enum { MATERIAL_LEN = TOR1_KEYS_LEN + CIRCUIT_NONCE_BYTES, RANDOM_SKINS = 500 };
+enum {
+    YIELD_LEN = TOR1_MATERIAL_LEN + CIRCUIT_NONCE_BYTES,
+    CGO_YIELD_LEN = CGO_MATERIAL_LEN + CIRCUIT_NONCE_BYTES,
+    RANDOM_SKINS = 500,
+};
 
 #define CIRCUIT NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN
 
@@ -70,16 +76,19 @@ static uint16_t reply_length(const struct onion_answer *answer)
     return length;
 }
 
-static void check_material(const struct onion_answer *answer, const uint8_t client[MATERIAL_LEN])
+static void check_yield(const struct onion_answer *answer, const uint8_t *client)
 {
-    assert_memory_equal(answer->keys, client, TOR1_KEYS_LEN);
-    assert_memory_equal(answer->nonce, client + TOR1_KEYS_LEN, CIRCUIT_NONCE_BYTES);
+    bool cgo = answer->crypto.kind == CIRCUIT_CRYPTO_CGO;
+    size_t length = cgo ? CGO_MATERIAL_LEN : TOR1_MATERIAL_LEN;
+    assert_true(cgo || answer->crypto.kind == CIRCUIT_CRYPTO_TOR1);
+    assert_memory_equal(answer->crypto.material, client, length);
+    assert_memory_equal(answer->nonce, client + length, CIRCUIT_NONCE_BYTES);
 }
 
 static void test_create_fast(void **state)
 {
     (void)state;
-    uint8_t body[CELL_BODY_LEN], client_keys[TOR1_KEYS_LEN];
+    uint8_t body[CELL_BODY_LEN], client_keys[TOR1_MATERIAL_LEN];
     struct onion_skin skin;
     struct onion_answer answer;
     random_bytes(body, sizeof(body));
@@ -90,8 +99,10 @@ static void test_create_fast(void **state)
     assert_int_equal(answer.refused, DESTROY_NONE);
     assert_int_equal(answer.command, CELL_CREATED_FAST);
     assert_int_equal(answer.body_length, CREATED_FAST_LEN);
-    assert_int_equal(create_fast_client(body, answer.body, client_keys, TOR1_KEYS_LEN), 0);
-    assert_memory_equal(answer.keys, client_keys, TOR1_KEYS_LEN);
+    assert_int_equal(create_fast_client(body, answer.body, client_keys, TOR1_MATERIAL_LEN), 0);
+    assert_memory_equal(answer.crypto.material, client_keys, TOR1_MATERIAL_LEN);
+    assert_int_equal(answer.crypto.kind, CIRCUIT_CRYPTO_TOR1);
+    assert_false(answer.params.congestion_control);
     assert_memory_equal(answer.nonce, answer.body + CREATE_FAST_LEN, CIRCUIT_NONCE_BYTES); // KH
 }
 
@@ -100,15 +111,14 @@ static void test_ntor(void **state)
     (void)state;
     for (unsigned k = 0; k < keys.key_count; k++) { // also within the grace period (2.09)
         struct ntor_client client;
-        uint8_t skin[NTOR_SKIN_LEN], material[MATERIAL_LEN];
+        uint8_t skin[NTOR_SKIN_LEN], material[YIELD_LEN];
         struct onion_answer answer;
         ntor_client_start(&client, keys.rsa_id, keys.keys[k].public_key, skin);
         assert_int_equal(answer_create2(HANDSHAKE_NTOR, skin, sizeof(skin), &answer), DESTROY_NONE);
         assert_int_equal(reply_length(&answer), NTOR_REPLY_LEN);
         assert_int_equal(
-            ntor_client_finish(&client, answer.body + 2, NTOR_REPLY_LEN, material, MATERIAL_LEN),
-            0);
-        check_material(&answer, material);
+            ntor_client_finish(&client, answer.body + 2, NTOR_REPLY_LEN, material, YIELD_LEN), 0);
+        check_yield(&answer, material);
     }
 }
 
@@ -118,14 +128,14 @@ static void test_ntor_to_a_key_that_we_do_not_have(void **state)
     (void)state;
     struct curve25519_key other;
     struct ntor_client client;
-    uint8_t skin[NTOR_SKIN_LEN], material[MATERIAL_LEN];
+    uint8_t skin[NTOR_SKIN_LEN], material[YIELD_LEN];
     struct onion_answer answer;
     curve25519_generate(&other);
     ntor_client_start(&client, keys.rsa_id, other.public_key, skin);
     assert_int_equal(answer_create2(HANDSHAKE_NTOR, skin, sizeof(skin), &answer), DESTROY_NONE);
     assert_int_equal(reply_length(&answer), NTOR_REPLY_LEN);
     assert_int_not_equal(
-        ntor_client_finish(&client, answer.body + 2, NTOR_REPLY_LEN, material, MATERIAL_LEN), 0);
+        ntor_client_finish(&client, answer.body + 2, NTOR_REPLY_LEN, material, YIELD_LEN), 0);
 }
 
 static void test_ntor_of_another_length(void **state)
@@ -153,11 +163,12 @@ static void test_ntor_with_a_point_of_small_order(void **state)
 }
 
 // One ntor-v3 handshake with `message` as the client's. The length of the relay's message, or -1
-// when it refused.
-static int run_v3(const void *message, size_t length, uint8_t *granted, size_t capacity)
+// when it refused. `crypto` is what it should come to.
+static int run_v3(const void *message, size_t length, enum circuit_crypto_kind crypto,
+                  uint8_t *granted, size_t capacity)
 {
     struct ntor_v3_client client;
-    uint8_t skin[CREATE2_DATA_MAX], material[MATERIAL_LEN];
+    uint8_t skin[CREATE2_DATA_MAX], yield[CGO_YIELD_LEN];
     struct onion_answer answer;
     int skin_length = ntor_v3_client_start(&client, keys.ed25519_id, keys.keys[0].public_key,
                                            CIRCUIT, message, length, skin, sizeof(skin));
@@ -169,9 +180,12 @@ static int run_v3(const void *message, size_t length, uint8_t *granted, size_t c
         return -1;
     }
     int opened = ntor_v3_client_finish(&client, CIRCUIT, answer.body + 2, reply_length(&answer),
-                                       granted, capacity, material, MATERIAL_LEN);
+                                       granted, capacity, yield, sizeof(yield));
     assert_true(opened >= 0);
-    check_material(&answer, material);
+    assert_int_equal(answer.crypto.kind, crypto);
+    assert_int_equal(answer.params.cgo, crypto == CIRCUIT_CRYPTO_CGO);
+    assert_int_equal(answer.params.congestion_control, opened > 1);
+    check_yield(&answer, yield);
     return opened;
 }
 
@@ -179,32 +193,39 @@ static void test_ntor_v3(void **state)
 {
     (void)state;
     static const uint8_t nothing[] = {0};
-    static const uint8_t congestion_control[] = {1, CIRCUIT_EXT_CC_REQUEST, 0};
     static const uint8_t unknown[] = {1, 200, 3, 1, 2, 3};
+    static const uint8_t congestion_control[] = {1, CIRCUIT_EXT_CC_REQUEST, 0};
+    static const uint8_t cgo[] = {2, CIRCUIT_EXT_CC_REQUEST, 0, CIRCUIT_EXT_SUBPROTO, 2, 2, 6};
+    static const uint8_t increment_31[] = {1, CIRCUIT_EXT_CC_RESPONSE, 1, 31};
     uint8_t granted[16];
-    // We end no streams and grant no congestion control; without it the answer is an empty block.
-    assert_int_equal(run_v3(nothing, sizeof(nothing), granted, sizeof(granted)), 1);
+    assert_int_equal(
+        run_v3(nothing, sizeof(nothing), CIRCUIT_CRYPTO_TOR1, granted, sizeof(granted)), 1);
     assert_int_equal(granted[0], 0);
     assert_int_equal(
-        run_v3(congestion_control, sizeof(congestion_control), granted, sizeof(granted)), 1);
+        run_v3(unknown, sizeof(unknown), CIRCUIT_CRYPTO_TOR1, granted, sizeof(granted)), 1);
     assert_int_equal(granted[0], 0);
-    assert_int_equal(run_v3(unknown, sizeof(unknown), granted, sizeof(granted)), 1);
-    assert_int_equal(granted[0], 0);
+    assert_int_equal(run_v3(congestion_control, sizeof(congestion_control), CIRCUIT_CRYPTO_TOR1,
+                            granted, sizeof(granted)),
+                     4);
+    assert_memory_equal(granted, increment_31, 4);
+    assert_int_equal(run_v3(cgo, sizeof(cgo), CIRCUIT_CRYPTO_CGO, granted, sizeof(granted)), 4);
+    assert_memory_equal(granted, increment_31, 4);
 }
 
-// 2.21–2.23: subprotocols that we do not speak must fail the handshake.
+// 2.21–2.23: subprotocols that we do not speak must fail the handshake, and CGO by itself.
 static void test_ntor_v3_subprotocols_are_refused(void **state)
 {
     (void)state;
-    static const uint8_t cgo[] = {2, CIRCUIT_EXT_CC_REQUEST, 0, CIRCUIT_EXT_SUBPROTO, 2, 2, 6};
-    static const uint8_t other[] = {1, CIRCUIT_EXT_SUBPROTO, 2, 2, 7};
-    static const uint8_t odd[] = {1, CIRCUIT_EXT_SUBPROTO, 1, 2};
-    static const uint8_t two[] = {1, CIRCUIT_EXT_SUBPROTO, 4, 2, 6, 2, 6};
+    static const uint8_t alone[] = {1, CIRCUIT_EXT_SUBPROTO, 2, 2, 6};
+    static const uint8_t other[] = {2, CIRCUIT_EXT_CC_REQUEST, 0, CIRCUIT_EXT_SUBPROTO, 2, 2, 7};
+    static const uint8_t odd[] = {2, CIRCUIT_EXT_CC_REQUEST, 0, CIRCUIT_EXT_SUBPROTO, 1, 2};
+    static const uint8_t two[] = {2, CIRCUIT_EXT_CC_REQUEST, 0, CIRCUIT_EXT_SUBPROTO, 4, 2, 6, 2,
+                                  6};
     uint8_t granted[16];
-    assert_int_equal(run_v3(cgo, sizeof(cgo), granted, sizeof(granted)), -1);
-    assert_int_equal(run_v3(other, sizeof(other), granted, sizeof(granted)), -1);
-    assert_int_equal(run_v3(odd, sizeof(odd), granted, sizeof(granted)), -1);
-    assert_int_equal(run_v3(two, sizeof(two), granted, sizeof(granted)), -1);
+    assert_int_equal(run_v3(alone, sizeof(alone), 0, granted, sizeof(granted)), -1);
+    assert_int_equal(run_v3(other, sizeof(other), 0, granted, sizeof(granted)), -1);
+    assert_int_equal(run_v3(odd, sizeof(odd), 0, granted, sizeof(granted)), -1);
+    assert_int_equal(run_v3(two, sizeof(two), 0, granted, sizeof(granted)), -1);
 }
 
 static void test_ntor_v3_with_a_malformed_message(void **state)
@@ -212,9 +233,10 @@ static void test_ntor_v3_with_a_malformed_message(void **state)
     (void)state;
     static const uint8_t request[] = {2, CIRCUIT_EXT_CC_REQUEST, 0, 77, 4, 1, 2, 3, 4};
     uint8_t granted[16];
-    assert_int_equal(run_v3(request, sizeof(request), granted, sizeof(granted)), 1);
+    assert_int_equal(
+        run_v3(request, sizeof(request), CIRCUIT_CRYPTO_TOR1, granted, sizeof(granted)), 4);
     for (size_t length = 0; length < sizeof(request); length++)
-        assert_int_equal(run_v3(request, length, granted, sizeof(granted)), -1);
+        assert_int_equal(run_v3(request, length, 0, granted, sizeof(granted)), -1);
 }
 
 // The MAC at its end is part of what is cut off, and every bit of it counts.

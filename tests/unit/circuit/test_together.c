@@ -510,14 +510,14 @@ static unsigned check_circuit(const struct circuit *c)
     if (c->state == CIRCUIT_EXTENDED) {
         assert_non_null(next);
         assert_null(origin->stub);
-        assert_true(next->has_layer);
+        assert_true(next->layer_kind);
         assert_int_equal(origin->peer_worker, c->next.worker);
         assert_int_equal(origin->peer.generation, next->self.generation);
         assert_int_equal(next->peer.generation, origin->self.generation);
         return 2;
     }
     assert_non_null(origin->stub);
-    assert_true(origin->stub->has_layer);
+    assert_true(origin->stub->layer_kind);
     assert_int_equal(origin->peer.generation, 0);
     if (c->state == CIRCUIT_DIALLED) {
         assert_non_null(next);

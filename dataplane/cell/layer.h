@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A layer of relay crypto: one direction of one hop, tor1 or Counter Galois Onion, with the relay
+// messages that begin and end at it. Which of the two it is, is said by an enum circuit_crypto_kind
+// beside it (base/message.h); 0 stands for no layer.
+//
+// The cells of many layers are run in a burst by cell/batch.h; what is here does one cell at a
+// time.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/message.h"
+#include "cell/relay_message.h"
+#include "crypto/cgo.h"
+#include "crypto/tor1.h"
+
+struct worker;
+
+union layer {
+    struct tor1_layer tor1;
+    struct cgo_layer cgo;
+};
+
+// A layer on its way to another worker, in the body of a cell.
+struct layer_parcel {
+    union layer layer;
+    uint8_t kind;
+};
+_Static_assert(sizeof(struct layer_parcel) <= CELL_BODY_LEN, "must fit in a cell");
+
+enum { LAYER_TAG_MAX = TOR1_TAG_LEN };
+
+// `forward` is away from the origin. False: no such kind.
+bool layers_init(struct worker *w, union layer *forward, union layer *backward,
+                 const struct circuit_crypto *crypto);
+void layer_clear(union layer *layer);
+
+// Reads a message out of a body that ended at this layer. False: it breaks the protocol.
+bool layer_parse(uint8_t kind, const uint8_t body[CELL_BODY_LEN], struct relay_message *out);
+// Fills a cell's body with a message that begins at this layer, encrypted. The CELL_CIPHER_SCRATCH
+// bytes in front of `body` are lost. False: the layer's format has no such message.
+bool layer_originate(struct worker *w, union layer *layer, uint8_t kind,
+                     const struct relay_message *message, uint8_t body[CELL_BODY_LEN]);

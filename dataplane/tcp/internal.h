@@ -126,7 +126,8 @@ void tcp_connect_input(struct tcp_conn *conn, const struct tcp_header *header,
                        struct rte_mbuf *packet);
 
 // ---- input.c
-void tcp_input_one(struct tcp_stack *stack, struct rte_mbuf *packet);
+enum { TCP_INPUT_BURST = 32 };
+void tcp_input_burst(struct tcp_stack *stack, struct rte_mbuf **packets, unsigned n);
 // Data and FIN of an acceptable segment; takes over the packet.
 void tcp_input_data(struct tcp_conn *conn, const struct tcp_header *header,
                     struct rte_mbuf *packet);

@@ -95,8 +95,8 @@ void tcp_stack_destroy(struct tcp_stack *stack)
 void tcp_input(struct tcp_stack *stack, struct rte_mbuf **packets, unsigned n)
 {
     stack->now = stack->env.now_us(stack->env.ctx);
-    for (unsigned i = 0; i < n; i++)
-        tcp_input_one(stack, packets[i]);
+    for (unsigned i = 0; i < n; i += TCP_INPUT_BURST)
+        tcp_input_burst(stack, packets + i, RTE_MIN(n - i, (unsigned)TCP_INPUT_BURST));
 }
 
 static void send_acks(struct tcp_stack *stack)

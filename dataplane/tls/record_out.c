@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "tcp/tcp.h"
+
+enum { SPANS_AHEAD = 3 }; // that are fetched while one is copied
 
 // The record under way, and where its bytes go.
 //
@@ -96,6 +100,13 @@ static bool put_sealed(struct sink *s, const uint8_t *bytes, size_t length)
     return true;
 }
 
+// What a span holds was written some time ago, and is wanted while the ones before it are copied.
+static void prefetch_span(const struct tls_span *span)
+{
+    for (size_t at = 0; at < span->length; at += RTE_CACHE_LINE_SIZE)
+        rte_prefetch0(span->bytes + at);
+}
+
 static bool put_record(struct sink *s, enum tls_content_type type, const struct tls_span *spans,
                        unsigned n, size_t length)
 {
@@ -105,8 +116,13 @@ static bool put_record(struct sink *s, enum tls_content_type type, const struct 
                                             (uint8_t)(sealed >> 8), (uint8_t)sealed};
     record_aead_begin(s->w->aead, &s->op, &s->out->key, header);
     bool good = put_plain(s, header, sizeof(header));
-    for (unsigned i = 0; i < n && good; i++)
+    for (unsigned i = 0; i < n && i < SPANS_AHEAD; i++)
+        prefetch_span(&spans[i]);
+    for (unsigned i = 0; i < n && good; i++) {
+        if (i + SPANS_AHEAD < n)
+            prefetch_span(&spans[i + SPANS_AHEAD]);
         good = put_sealed(s, spans[i].bytes, spans[i].length);
+    }
     good = good && put_sealed(s, &inner_type, 1);
     if (s->unsealed)
         sink_seal(s);

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/message.h"
+#include "compare_page.h"
 #include "crypto.h"
 #include "handshake.h"
+#include "machine.h"
 #include "relay.h"
 #include "scale.h"
 
@@ -17,12 +19,16 @@ static const char usage[] =
     "       ramson-bench handshake [--json] [--report DIR]\n"
     "       ramson-bench scale [--json] [--report DIR]\n"
     "       ramson-bench crypto [--json]\n"
+    "       ramson-bench machine [--json]\n"
+    "       ramson-bench page --report DIR <compare-tor.json\n"
     "\n"
     "  relay      a worker with its whole stack between its neighbours: Gbit/s per core, cycles\n"
     "             per cell by stage, latency, and the ratio to what the ciphers alone would allow\n"
     "  handshake  ntor and ntor-v3 onion skins that one core answers per second\n"
     "  scale      what a cell costs from 100 to 10,000 links and 1,000 to 500,000 circuits\n"
     "  crypto     nanoseconds per relay cell and per TLS record, next to OpenSSL\n"
+    "  machine    what reports say of this machine\n"
+    "  page       the page of bench/compare-tor.sh, from what that prints with --json\n"
     "\n"
     "relay:\n"
     "  --links N           half of them towards origins (64)\n"
@@ -196,5 +202,11 @@ int main(int argc, char **argv)
         return bench_scale(argv[0], options.json, options.report);
     if (strcmp(command, "relay") == 0)
         return bench_relay(&options);
+    if (strcmp(command, "machine") == 0)
+        return bench_machine(options.json);
+    if (strcmp(command, "page") == 0 && options.report)
+        return bench_page(options.report);
+    if (strcmp(command, "page") == 0)
+        return refuse("--report DIR is missing for", command);
     return refuse("unknown benchmark", command);
 }

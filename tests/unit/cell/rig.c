@@ -12,7 +12,6 @@
 #include <rte_eal.h>
 #include <rte_ring.h>
 
-#include "cell/relay_message.h"
 #include "crypto/record_aead.h"
 
 enum { MESSAGES = 4096 };
@@ -134,6 +133,16 @@ struct message *rig_expect(struct rig *rig, enum message_type type)
     }
     fail_msg("no message of type %d came", type);
     return NULL;
+}
+
+void rig_expect_closed(struct rig *rig, struct handle end, uint8_t reason, bool by_peer)
+{
+    struct message *m = rig_expect(rig, MSG_CIRCUIT_CLOSED);
+    assert_int_equal(m->circuit.index, end.index);
+    assert_int_equal(m->circuit.generation, end.generation);
+    assert_int_equal(m->close.reason, reason);
+    assert_int_equal(m->close.by_peer, by_peer);
+    channel_free(m);
 }
 
 void rig_clear_inbox(struct rig *rig)
@@ -296,71 +305,10 @@ void peer_expect_cell(struct peer_link *link, struct peer_cell *out, uint8_t com
     assert_int_equal(out->command, command);
 }
 
-// ---- a circuit's origin
-
-struct origin *origin_create(struct peer_link *link, uint32_t circid)
+void peer_expect_destroy(struct peer_link *link, uint32_t circid, uint8_t reason)
 {
-    struct origin *o = aligned_alloc(64, (sizeof(*o) + 63) / 64 * 64);
-    memset(o, 0, sizeof(*o));
-    o->link = link;
-    o->circid = circid;
-    o->cipher = cell_cipher_create();
-    peer_send_cell(link, circid, CELL_CREATE2, "skin", 4);
-    rig_run(link->rig);
-    struct message *create = rig_expect(link->rig, MSG_CIRCUIT_CREATE);
-    assert_memory_equal(create->payload, "skin", 4);
-    o->end = create->circuit;
-    channel_free(create);
-    struct message *accept = rig_message(link->rig, link->worker, MSG_CIRCUIT_ACCEPT);
-    accept->circuit = o->end;
-    accept->secret = true;
-    accept->command = CELL_CREATED2;
-    accept->crypto.kind = CIRCUIT_CRYPTO_TOR1;
-    for (unsigned i = 0; i < TOR1_MATERIAL_LEN; i++)
-        accept->crypto.material[i] = (uint8_t)(circid + i);
-    tor1_layers_init(o->cipher, &o->forward, &o->backward, accept->crypto.material);
-    accept->length = 6;
-    memcpy(accept->payload, "answer", 6);
-    rig_send(link->rig, accept);
     struct peer_cell cell;
-    peer_expect_cell(link, &cell, CELL_CREATED2);
+    peer_expect_cell(link, &cell, CELL_DESTROY);
     assert_int_equal(cell.circid, circid);
-    assert_memory_equal(cell.body, "answer\0\0", 8);
-    return o;
-}
-
-void origin_free(struct origin *origin)
-{
-    cell_cipher_destroy(origin->cipher);
-    free(origin);
-}
-
-void origin_send(struct origin *o, uint8_t cell_command, uint8_t relay_command, uint16_t stream_id,
-                 const void *body, uint16_t length, bool ours)
-{
-    uint8_t buffer[CELL_CIPHER_SCRATCH + CELL_BODY_LEN];
-    uint8_t *cell = buffer + CELL_CIPHER_SCRATCH;
-    uint8_t tag[TOR1_TAG_LEN];
-    static const uint8_t padding[CELL_BODY_LEN];
-    struct relay_message m = {relay_command, stream_id, length, body};
-    relay_message_build(&m, padding, cell);
-    if (ours)
-        tor1_originate(&o->forward, cell, tag);
-    else
-        memset(cell + 1, 0xff, 2); // as if another layer covered it
-    cell_cipher_add(o->cipher, &o->forward.cipher, cell, cell);
-    cell_cipher_run(o->cipher);
-    peer_send_cell(o->link, o->circid, cell_command, cell, CELL_BODY_LEN);
-}
-
-bool origin_open(struct origin *o, struct peer_cell *cell)
-{
-    uint8_t buffer[CELL_CIPHER_SCRATCH + CELL_BODY_LEN];
-    uint8_t tag[TOR1_TAG_LEN];
-    uint8_t *body = buffer + CELL_CIPHER_SCRATCH;
-    memcpy(body, cell->body, CELL_BODY_LEN);
-    cell_cipher_add(o->cipher, &o->backward.cipher, body, body);
-    cell_cipher_run(o->cipher);
-    memcpy(cell->body, body, CELL_BODY_LEN);
-    return tor1_recognise(&o->backward, cell->body, tag);
+    assert_int_equal(cell.body[0], reason);
 }

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/channel.h"
-#include "crypto/tor1.h"
 #include "fake_stack.h"
 #include "worker.h"
 
@@ -32,6 +31,7 @@ void rig_send(struct rig *rig, struct message *m);
 // Takes the oldest message of this type out of the inbox; fails the test if there is none. The
 // caller frees it.
 struct message *rig_expect(struct rig *rig, enum message_type type);
+void rig_expect_closed(struct rig *rig, struct handle end, uint8_t reason, bool by_peer);
 bool rig_has(const struct rig *rig, enum message_type type);
 void rig_clear_inbox(struct rig *rig);
 
@@ -62,21 +62,4 @@ struct peer_cell {
 // False when no whole cell is there.
 bool peer_receive_cell(struct peer_link *link, struct peer_cell *out);
 void peer_expect_cell(struct peer_link *link, struct peer_cell *out, uint8_t command);
-
-// A circuit's origin: creates, and has the other half of the relay's layers.
-struct origin {
-    struct peer_link *link;
-    uint32_t circid;
-    struct handle end; // the worker's
-    struct cell_cipher *cipher;
-    struct tor1_layer forward, backward;
-};
-
-// CREATE2, accepted by the control plane with known keys.
-struct origin *origin_create(struct peer_link *link, uint32_t circid);
-void origin_free(struct origin *origin);
-// `ours`: for the relay itself (recognised there), else for a hop behind it.
-void origin_send(struct origin *origin, uint8_t cell_command, uint8_t relay_command,
-                 uint16_t stream_id, const void *body, uint16_t length, bool ours);
-// Decrypts a received cell; true if the relay itself sent it.
-bool origin_open(struct origin *origin, struct peer_cell *cell);
+void peer_expect_destroy(struct peer_link *link, uint32_t circid, uint8_t reason);

@@ -11,7 +11,7 @@
 #include <rte_mempool.h>
 
 #include "cell/relay_message.h"
-#include "rig.h"
+#include "origin.h"
 
 enum { CIRCID = 0x80000001 }; // chosen by the peer, which is the TLS initiator
 
@@ -40,7 +40,7 @@ static void check_closed_by_two_cells(uint8_t second)
 {
     struct rig *rig = rig_create(1);
     struct peer_link *link = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(link, CIRCID);
+    struct origin *o = origin_create(link, CIRCID, CIRCUIT_CRYPTO_TOR1);
     struct peer_cell cell;
     static const uint8_t body[CELL_BODY_LEN];
     origin_send(o, CELL_RELAY, RELAY_DATA, 1, "", 0, false);
@@ -53,7 +53,8 @@ static void check_closed_by_two_cells(uint8_t second)
     expect_destroy(link, CIRCID, DESTROY_PROTOCOL);
     assert_false(peer_receive_cell(link, &cell));
     origin_free(o);
-    o = origin_create(link, CIRCID); // the link goes on, and the id is free again
+    o = origin_create(link, CIRCID,
+                      CIRCUIT_CRYPTO_TOR1); // the link goes on, and the id is free again
     origin_free(o);
     peer_link_free(link);
     rig_destroy(rig);
@@ -74,7 +75,7 @@ static void two_reasons_to_close_without_memory(void **state)
     (void)state;
     struct rig *rig = rig_create(1);
     struct peer_link *link = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(link, CIRCID);
+    struct origin *o = origin_create(link, CIRCID, CIRCUIT_CRYPTO_TOR1);
     static struct cell *taken[RIG_CELLS + 1];
     unsigned n = 0;
     while ((taken[n] = cell_new(rig->cells)))
@@ -117,7 +118,7 @@ static struct path *path_dial(unsigned n_workers)
     p->next_worker = n_workers - 1;
     p->link = peer_link_accepted(p->rig, 0);
     p->next = peer_link_dialled(p->rig, p->next_worker);
-    p->origin = origin_create(p->link, CIRCID);
+    p->origin = origin_create(p->link, CIRCID, CIRCUIT_CRYPTO_TOR1);
     struct message *m = rig_message(p->rig, p->next_worker, MSG_CIRCUIT_DIAL);
     m->conn = p->next->conn;
     m->cookie = COOKIE;
@@ -332,7 +333,7 @@ static void peers_that_take_nothing(void **state)
     assert_true(bad[1]->aborted); // the first of those who wait
     assert_true(rig->workers[0].counters.drop_conn_stalled >= 2);
     // Who takes what is sent is not touched by it.
-    struct origin *o = origin_create(good, CIRCID);
+    struct origin *o = origin_create(good, CIRCID, CIRCUIT_CRYPTO_TOR1);
     origin_free(o);
     peer_link_free(good);
     rig_destroy(rig);
@@ -345,7 +346,7 @@ static void reports_come_through(void **state)
     (void)state;
     struct rig *rig = rig_create(1);
     struct peer_link *link = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(link, CIRCID);
+    struct origin *o = origin_create(link, CIRCID, CIRCUIT_CRYPTO_TOR1);
     unsigned sent = 0;
     while (!rig_has(rig, MSG_CIRCUIT_CLOSED) && sent++ < RIG_MESSAGES_MAX) {
         origin_send(o, CELL_RELAY, RELAY_BEGIN, 1, "", 0, true);

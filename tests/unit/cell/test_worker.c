@@ -9,11 +9,13 @@
 
 #include <cmocka.h>
 
-#include "cell/relay_message.h"
 #include "crypto/record_aead.h"
-#include "rig.h"
+#include "origin.h"
+#include "path.h"
 
-enum { CIRCID = 0x80000001 }; // chosen by the peer, which is the TLS initiator
+enum { CIRCID = PATH_CIRCID };
+
+static const enum circuit_crypto_kind TOR1 = CIRCUIT_CRYPTO_TOR1, CGO = CIRCUIT_CRYPTO_CGO;
 
 static void send_close(struct rig *rig, unsigned worker, struct handle end, uint8_t reason)
 {
@@ -21,24 +23,6 @@ static void send_close(struct rig *rig, unsigned worker, struct handle end, uint
     m->circuit = end;
     m->close.reason = reason;
     rig_send(rig, m);
-}
-
-static void expect_destroy(struct peer_link *link, uint32_t circid, uint8_t reason)
-{
-    struct peer_cell cell;
-    peer_expect_cell(link, &cell, CELL_DESTROY);
-    assert_int_equal(cell.circid, circid);
-    assert_int_equal(cell.body[0], reason);
-}
-
-static void expect_closed(struct rig *rig, struct handle end, uint8_t reason, bool by_peer)
-{
-    struct message *m = rig_expect(rig, MSG_CIRCUIT_CLOSED);
-    assert_int_equal(m->circuit.index, end.index);
-    assert_int_equal(m->circuit.generation, end.generation);
-    assert_int_equal(m->close.reason, reason);
-    assert_int_equal(m->close.by_peer, by_peer);
-    channel_free(m);
 }
 
 static void raw_bytes_go_both_ways(void **state)
@@ -119,11 +103,11 @@ static void closing_is_told_once(void **state)
     (void)state;
     struct rig *rig = rig_create(1);
     struct peer_link *link = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(link, CIRCID);
+    struct origin *o = origin_create(link, CIRCID, TOR1);
     struct message *m = rig_message(rig, 0, MSG_CONN_CLOSE);
     m->conn = link->conn;
     rig_send(rig, m);
-    expect_closed(rig, o->end, DESTROY_CHANNEL_CLOSED, false);
+    rig_expect_closed(rig, o->end, DESTROY_CHANNEL_CLOSED, false);
     assert_true(link->tcp->closed);
     assert_false(rig_has(rig, MSG_CONN_CLOSED));
     fake_gone(link->tcp, CONN_CLOSE_DONE);
@@ -157,12 +141,11 @@ static void a_dial_that_can_not_begin_is_answered(void **state)
     rig_destroy(rig);
 }
 
-static void messages_to_us_come_up_and_ours_go_out(void **state)
+static void check_messages(enum circuit_crypto_kind kind)
 {
-    (void)state;
     struct rig *rig = rig_create(1);
     struct peer_link *link = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(link, CIRCID);
+    struct origin *o = origin_create(link, CIRCID, kind);
     for (uint16_t i = 1; i <= 40; i++) { // the counter crosses block boundaries in every way
         origin_send(o, CELL_RELAY, RELAY_BEGIN_DIR, i, "body", 4, true);
         rig_run(rig);
@@ -171,6 +154,8 @@ static void messages_to_us_come_up_and_ours_go_out(void **state)
         assert_int_equal(m->relay.stream_id, i);
         assert_int_equal(m->length, 4);
         assert_memory_equal(m->payload, "body", 4);
+        assert_int_equal(m->relay.tag_length, origin_tag_length(o));
+        assert_memory_equal(m->relay.tag, o->tag, m->relay.tag_length);
         channel_free(m);
         struct message *end = rig_message(rig, 0, MSG_CIRCUIT_ORIGINATE);
         end->circuit = o->end;
@@ -180,10 +165,9 @@ static void messages_to_us_come_up_and_ours_go_out(void **state)
         end->payload[0] = END_NOTDIRECTORY;
         rig_send(rig, end);
         struct peer_cell cell;
-        struct relay_message out;
         peer_expect_cell(link, &cell, CELL_RELAY);
         assert_true(origin_open(o, &cell));
-        assert_true(relay_message_parse(cell.body, &out));
+        struct relay_message out = origin_parse(o, &cell);
         assert_int_equal(out.command, RELAY_END);
         assert_int_equal(out.stream_id, i);
         assert_int_equal(out.body[0], END_NOTDIRECTORY);
@@ -196,12 +180,19 @@ static void messages_to_us_come_up_and_ours_go_out(void **state)
     rig_destroy(rig);
 }
 
+static void messages_to_us_come_up_and_ours_go_out(void **state)
+{
+    (void)state;
+    check_messages(TOR1);
+    check_messages(CGO);
+}
+
 static void an_old_key_is_changed(void **state)
 {
     (void)state;
     struct rig *rig = rig_create(1);
     struct peer_link *link = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(link, CIRCID);
+    struct origin *o = origin_create(link, CIRCID, TOR1);
     struct peer_cell cell;
     assert_false(rig_has(rig, MSG_TLS_KEY_OLD));
     link->open.sequence = UINT64_C(1) << 24;
@@ -239,83 +230,9 @@ static void an_old_key_is_changed(void **state)
     rig_destroy(rig);
 }
 
-// origin ──link (worker 0)── relay ──next (worker 0 or 1)── peer
-struct path {
-    struct rig *rig;
-    unsigned next_worker;
-    struct peer_link *link, *next;
-    struct origin *origin;
-    uint32_t next_circid;
-    struct handle next_end;
-};
-
-static struct path *path_open(unsigned n_workers)
+static void cells_pass(unsigned n_workers, enum circuit_crypto_kind kind)
 {
-    struct path *p = calloc(1, sizeof(*p));
-    struct peer_cell cell;
-    p->rig = rig_create(n_workers);
-    p->next_worker = n_workers - 1;
-    p->link = peer_link_accepted(p->rig, 0);
-    p->next = peer_link_dialled(p->rig, p->next_worker);
-    p->origin = origin_create(p->link, CIRCID);
-    struct message *dial = rig_message(p->rig, p->next_worker, MSG_CIRCUIT_DIAL);
-    dial->conn = p->next->conn;
-    dial->cookie = 99;
-    dial->command = CELL_CREATE2;
-    dial->length = 4;
-    memcpy(dial->payload, "skin", 4);
-    rig_send(p->rig, dial);
-    peer_expect_cell(p->next, &cell, CELL_CREATE2);
-    assert_true(cell.circid & CIRCID_INITIATOR_BIT); // we dialled
-    assert_memory_equal(cell.body, "skin", 4);
-    p->next_circid = cell.circid;
-    peer_send_cell(p->next, p->next_circid, CELL_CREATED2, "answer", 6);
-    rig_run(p->rig);
-    struct message *created = rig_expect(p->rig, MSG_CIRCUIT_CREATED);
-    assert_int_equal(created->cookie, 99);
-    p->next_end = created->circuit;
-    channel_free(created);
-    struct message *splice = rig_message(p->rig, 0, MSG_CIRCUIT_SPLICE);
-    splice->circuit = p->origin->end;
-    splice->peer.worker = (uint8_t)p->next_worker;
-    splice->peer.circuit = p->next_end;
-    splice->peer.relay.command = RELAY_EXTENDED2;
-    splice->length = 6;
-    memcpy(splice->payload, "answer", 6);
-    rig_send(p->rig, splice);
-    struct relay_message extended;
-    peer_expect_cell(p->link, &cell, CELL_RELAY);
-    assert_true(origin_open(p->origin, &cell));
-    assert_true(relay_message_parse(cell.body, &extended));
-    assert_int_equal(extended.command, RELAY_EXTENDED2);
-    return p;
-}
-
-static void path_close(struct path *p)
-{
-    origin_free(p->origin);
-    peer_link_free(p->link);
-    peer_link_free(p->next);
-    rig_destroy(p->rig);
-    free(p);
-}
-
-static void check_backward(struct path *p, uint8_t fill)
-{
-    struct peer_cell cell;
-    uint8_t body[CELL_BODY_LEN];
-    memset(body, fill, sizeof(body));
-    peer_send_cell(p->next, p->next_circid, CELL_RELAY, body, sizeof(body));
-    rig_run(p->rig);
-    peer_expect_cell(p->link, &cell, CELL_RELAY);
-    assert_int_equal(cell.circid, CIRCID);
-    assert_false(origin_open(p->origin, &cell));
-    assert_memory_equal(cell.body, body, sizeof(body));
-}
-
-static void cells_pass(unsigned n_workers)
-{
-    struct path *p = path_open(n_workers);
+    struct path *p = path_open(n_workers, kind);
     for (unsigned i = 0; i < 100; i++) { // more than a crypto burst and a record hold
         uint8_t number = (uint8_t)i;
         origin_send(p->origin, CELL_RELAY, RELAY_DATA, 1, &number, 1, false);
@@ -329,7 +246,7 @@ static void cells_pass(unsigned n_workers)
         assert_int_equal(cell.body[RELAY_HEADER_LEN], i);
     }
     for (unsigned i = 0; i < 100; i++)
-        check_backward(p, (uint8_t)i);
+        path_check_backward(p, (uint8_t)i);
     // RELAY_EARLY stays what it is (2.27).
     struct peer_cell cell;
     origin_send(p->origin, CELL_RELAY_EARLY, RELAY_DATA, 1, "", 0, false);
@@ -341,27 +258,30 @@ static void cells_pass(unsigned n_workers)
 static void cells_pass_on_one_worker(void **state)
 {
     (void)state;
-    cells_pass(1);
+    cells_pass(1, TOR1);
+    cells_pass(1, CGO);
 }
 
 static void cells_pass_between_workers(void **state)
 {
     (void)state;
-    cells_pass(2);
+    cells_pass(2, TOR1);
+    cells_pass(2, CGO);
 }
 
-static void our_messages_and_passing_cells_share_a_layer(unsigned n_workers)
+static void our_messages_and_passing_cells_share_a_layer(unsigned n_workers,
+                                                         enum circuit_crypto_kind kind)
 {
-    struct path *p = path_open(n_workers);
+    struct path *p = path_open(n_workers, kind);
     struct peer_cell cell;
-    check_backward(p, 1);
+    path_check_backward(p, 1);
     struct message *m = rig_message(p->rig, p->next_worker, MSG_CIRCUIT_ORIGINATE);
     m->circuit = p->next_end;
     m->relay.command = RELAY_DROP;
     rig_send(p->rig, m);
     peer_expect_cell(p->link, &cell, CELL_RELAY);
     assert_true(origin_open(p->origin, &cell));
-    check_backward(p, 2);
+    path_check_backward(p, 2);
     // TRUNCATE: the next hop goes, the circuit stays, with its layer.
     m = rig_message(p->rig, p->next_worker, MSG_CIRCUIT_TRUNCATE);
     m->circuit = p->next_end;
@@ -372,8 +292,8 @@ static void our_messages_and_passing_cells_share_a_layer(unsigned n_workers)
     rig_send(p->rig, m);
     peer_expect_cell(p->link, &cell, CELL_RELAY);
     assert_true(origin_open(p->origin, &cell));
-    assert_int_equal(cell.body[0], RELAY_TRUNCATED);
-    expect_destroy(p->next, p->next_circid, DESTROY_FINISHED);
+    assert_int_equal(origin_parse(p->origin, &cell).command, RELAY_TRUNCATED);
+    peer_expect_destroy(p->next, p->next_circid, DESTROY_FINISHED);
     m = rig_message(p->rig, 0, MSG_CIRCUIT_ORIGINATE);
     m->circuit = p->origin->end;
     m->relay.command = RELAY_DROP;
@@ -389,19 +309,21 @@ static void our_messages_and_passing_cells_share_a_layer(unsigned n_workers)
 static void truncate_on_one_worker(void **state)
 {
     (void)state;
-    our_messages_and_passing_cells_share_a_layer(1);
+    our_messages_and_passing_cells_share_a_layer(1, TOR1);
+    our_messages_and_passing_cells_share_a_layer(1, CGO);
 }
 
 static void truncate_between_workers(void **state)
 {
     (void)state;
-    our_messages_and_passing_cells_share_a_layer(2);
+    our_messages_and_passing_cells_share_a_layer(2, TOR1);
+    our_messages_and_passing_cells_share_a_layer(2, CGO);
 }
 
 static void destroy_comes_after_the_cells_before_it(void **state)
 {
     (void)state;
-    struct path *p = path_open(1);
+    struct path *p = path_open(1, TOR1);
     struct peer_cell cell;
     static const uint8_t body[CELL_BODY_LEN];
     static const uint8_t reason = DESTROY_FINISHED;
@@ -411,13 +333,13 @@ static void destroy_comes_after_the_cells_before_it(void **state)
     rig_run(p->rig);
     peer_expect_cell(p->link, &cell, CELL_RELAY);
     assert_false(peer_receive_cell(p->link, &cell));
-    expect_closed(p->rig, p->next_end, DESTROY_FINISHED, true);
+    rig_expect_closed(p->rig, p->next_end, DESTROY_FINISHED, true);
     assert_int_equal(p->rig->workers[0].counters.drop_cell_unknown_circuit, 1);
     // Cells towards the hop that is gone are dropped, and nothing breaks.
     origin_send(p->origin, CELL_RELAY, RELAY_DATA, 1, "", 0, false);
     rig_run(p->rig);
     send_close(p->rig, 0, p->origin->end, DESTROY_DESTROYED);
-    expect_destroy(p->link, CIRCID, DESTROY_DESTROYED);
+    peer_expect_destroy(p->link, CIRCID, DESTROY_DESTROYED);
     path_close(p);
 }
 
@@ -426,12 +348,12 @@ static void an_unrecognised_cell_ends_the_circuit(void **state)
     (void)state;
     struct rig *rig = rig_create(1);
     struct peer_link *link = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(link, CIRCID);
+    struct origin *o = origin_create(link, CIRCID, TOR1);
     origin_send(o, CELL_RELAY, RELAY_DATA, 1, "", 0, false);
     origin_send(o, CELL_RELAY, RELAY_DATA, 1, "", 0, false);
     rig_run(rig);
-    expect_destroy(link, CIRCID, DESTROY_PROTOCOL);
-    expect_closed(rig, o->end, DESTROY_PROTOCOL, false);
+    peer_expect_destroy(link, CIRCID, DESTROY_PROTOCOL);
+    rig_expect_closed(rig, o->end, DESTROY_PROTOCOL, false);
     origin_free(o);
     peer_link_free(link);
     rig_destroy(rig);
@@ -440,7 +362,7 @@ static void an_unrecognised_cell_ends_the_circuit(void **state)
 static void relay_early_has_its_limit(void **state)
 {
     (void)state;
-    struct path *p = path_open(1);
+    struct path *p = path_open(1, TOR1);
     struct peer_cell cell;
     for (unsigned i = 0; i < RELAY_EARLY_MAX; i++)
         origin_send(p->origin, CELL_RELAY_EARLY, RELAY_DATA, 1, "", 0, false);
@@ -449,20 +371,20 @@ static void relay_early_has_its_limit(void **state)
         peer_expect_cell(p->next, &cell, CELL_RELAY_EARLY);
     origin_send(p->origin, CELL_RELAY_EARLY, RELAY_DATA, 1, "", 0, false);
     rig_run(p->rig);
-    expect_destroy(p->link, CIRCID, DESTROY_PROTOCOL);
-    expect_closed(p->rig, p->origin->end, DESTROY_PROTOCOL, false);
+    peer_expect_destroy(p->link, CIRCID, DESTROY_PROTOCOL);
+    rig_expect_closed(p->rig, p->origin->end, DESTROY_PROTOCOL, false);
     path_close(p);
 }
 
 static void no_relay_early_towards_the_origin(void **state)
 {
     (void)state;
-    struct path *p = path_open(1);
+    struct path *p = path_open(1, TOR1);
     static const uint8_t body[CELL_BODY_LEN];
     peer_send_cell(p->next, p->next_circid, CELL_RELAY_EARLY, body, sizeof(body));
     rig_run(p->rig);
-    expect_destroy(p->next, p->next_circid, DESTROY_PROTOCOL);
-    expect_closed(p->rig, p->next_end, DESTROY_PROTOCOL, false);
+    peer_expect_destroy(p->next, p->next_circid, DESTROY_PROTOCOL);
+    rig_expect_closed(p->rig, p->next_end, DESTROY_PROTOCOL, false);
     path_close(p);
 }
 
@@ -474,8 +396,8 @@ static void circuit_ids_are_checked(void **state)
     static const uint8_t body[CELL_BODY_LEN];
     peer_send_cell(link, 5, CELL_CREATE2, "", 0); // the responder's half
     rig_run(rig);
-    expect_destroy(link, 5, DESTROY_PROTOCOL);
-    struct origin *o = origin_create(link, CIRCID);
+    peer_expect_destroy(link, 5, DESTROY_PROTOCOL);
+    struct origin *o = origin_create(link, CIRCID, TOR1);
     peer_send_cell(link, CIRCID, CELL_CREATE2, "", 0);                // in use: silently dropped
     peer_send_cell(link, CIRCID + 1, CELL_RELAY, body, sizeof(body)); // unknown: likewise
     peer_send_cell(link, CIRCID + 1, CELL_DESTROY, body, 1);
@@ -487,8 +409,8 @@ static void circuit_ids_are_checked(void **state)
     assert_int_equal(rig->inbox_length, 0);
     peer_send_cell(link, CIRCID, CELL_CREATED2, body, 1); // from the wrong side
     rig_run(rig);
-    expect_destroy(link, CIRCID, DESTROY_PROTOCOL);
-    expect_closed(rig, o->end, DESTROY_PROTOCOL, false);
+    peer_expect_destroy(link, CIRCID, DESTROY_PROTOCOL);
+    rig_expect_closed(rig, o->end, DESTROY_PROTOCOL, false);
     origin_free(o);
     peer_link_free(link);
     rig_destroy(rig);
@@ -504,8 +426,8 @@ static void a_relay_cell_before_the_answer_ends_the_circuit(void **state)
     peer_send_cell(link, CIRCID, CELL_RELAY, body, sizeof(body));
     rig_run(rig);
     struct message *create = rig_expect(rig, MSG_CIRCUIT_CREATE);
-    expect_destroy(link, CIRCID, DESTROY_PROTOCOL);
-    expect_closed(rig, create->circuit, DESTROY_PROTOCOL, false);
+    peer_expect_destroy(link, CIRCID, DESTROY_PROTOCOL);
+    rig_expect_closed(rig, create->circuit, DESTROY_PROTOCOL, false);
     // The control plane's answer is too late, and is nothing.
     struct message *accept = rig_message(rig, 0, MSG_CIRCUIT_ACCEPT);
     accept->circuit = create->circuit;
@@ -518,15 +440,15 @@ static void a_relay_cell_before_the_answer_ends_the_circuit(void **state)
 static void a_queue_has_its_limit(void **state)
 {
     (void)state;
-    struct path *p = path_open(1);
+    struct path *p = path_open(1, TOR1);
     fake_set_window(p->next->tcp, 0);
     for (unsigned i = 0; i <= p->rig->workers[0].circuit_queue_max_cells; i++)
         origin_send(p->origin, CELL_RELAY, RELAY_DATA, 1, "", 0, false);
     rig_run(p->rig);
-    expect_closed(p->rig, p->next_end, DESTROY_RESOURCELIMIT, false);
+    rig_expect_closed(p->rig, p->next_end, DESTROY_RESOURCELIMIT, false);
     fake_set_window(p->next->tcp, 1 << 20);
     rig_run(p->rig);
-    expect_destroy(p->next, p->next_circid, DESTROY_RESOURCELIMIT);
+    peer_expect_destroy(p->next, p->next_circid, DESTROY_RESOURCELIMIT);
     path_close(p);
 }
 
@@ -536,13 +458,13 @@ static void a_bad_record_closes_only_its_link(void **state)
     struct rig *rig = rig_create(1);
     struct peer_link *good = peer_link_accepted(rig, 0);
     struct peer_link *bad = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(good, CIRCID);
-    struct origin *lost = origin_create(bad, CIRCID);
+    struct origin *o = origin_create(good, CIRCID, TOR1);
+    struct origin *lost = origin_create(bad, CIRCID, TOR1);
     static const uint8_t record[] = {23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8,
                                      9,  0, 1, 2, 3,  4, 5, 6, 7, 8, 9, 0};
     fake_arrive(bad->tcp, record, sizeof(record));
     rig_run(rig);
-    expect_closed(rig, lost->end, DESTROY_CHANNEL_CLOSED, false);
+    rig_expect_closed(rig, lost->end, DESTROY_CHANNEL_CLOSED, false);
     assert_true(bad->tcp->closed);
     assert_true(bad->tcp->out.length > 5); // the alert
     assert_int_equal(rig->workers[0].counters.drop_tls_bad_record, 1);
@@ -564,7 +486,7 @@ static void a_bad_record_closes_only_its_link(void **state)
 static void cells_may_be_cut_anywhere(void **state)
 {
     (void)state;
-    struct path *p = path_open(1);
+    struct path *p = path_open(1, TOR1);
     enum { CELLS = 50 };
     uint8_t *stream = malloc((size_t)CELLS * CELL_LEN + 2000);
     size_t length = 0, at = 0;
@@ -610,7 +532,7 @@ static void random_cells_are_survived(void **state)
     (void)state;
     struct rig *rig = rig_create(2);
     struct peer_link *good = peer_link_accepted(rig, 0);
-    struct origin *o = origin_create(good, CIRCID);
+    struct origin *o = origin_create(good, CIRCID, TOR1);
     srand(11);
     for (unsigned round = 0; round < 40; round++) {
         struct peer_link *bad = peer_link_accepted(rig, round % 2);

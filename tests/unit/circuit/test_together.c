@@ -20,12 +20,14 @@
 #include "base/cursor.h"
 #include "circuit/circuit_internal.h"
 #include "connection.h"
+#include "crypto/circuit_params.h"
 #include "crypto/create_fast.h"
 #include "crypto/ntor.h"
+#include "crypto/ntor_v3.h"
 #include "crypto/random.h"
 #include "identity/identity.h"
 #include "link/link.h"
-#include "rig.h"
+#include "origin.h"
 
 enum {
     ROUNDS = 100,
@@ -62,7 +64,11 @@ struct client_circuit {
     bool extended; // as far as it has heard
     struct origin origin;
     uint8_t x[CREATE_FAST_LEN];
+    bool cgo; // by ntor-v3
+    struct ntor_v3_client handshake;
 };
+
+static const struct circuit_params ask_cgo = {true, 31, true};
 
 // A circuit as a next hop has it.
 struct hop {
@@ -84,8 +90,9 @@ struct world {
     unsigned n_hops;
     uint32_t next_circid;
     struct cell_cipher *cipher;
+    struct cgo_cipher *cgo;
     bool refuse_dials;
-    unsigned spliced, truncated, arrived_back, arrived_forward;
+    unsigned spliced, spliced_cgo, truncated, arrived_back, arrived_forward;
 };
 
 static struct world *world;
@@ -221,12 +228,44 @@ static void client_send(struct client_circuit *c, uint8_t cell_command, uint8_t 
                     (uint16_t)length, ours);
 }
 
+static void client_create_cgo(struct client_circuit *c)
+{
+    const struct identity *relay = &world->identity;
+    uint8_t request[CIRCUIT_PARAMS_REQUEST_MAX], body[CELL_BODY_LEN] = {0, HANDSHAKE_NTOR_V3};
+    int length = circuit_params_request(&ask_cgo, request, sizeof(request));
+    length = ntor_v3_client_start(&c->handshake, relay->master.public_key,
+                                  relay->onion_key.public_key, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN,
+                                  request, (size_t)length, body + 4, 500);
+    assert_in_range(length, 1, UINT8_MAX);
+    body[3] = (uint8_t)length;
+    peer_send_cell(c->origin.link, c->origin.circid, CELL_CREATE2, body, sizeof(body));
+}
+
+static void client_take_created2(struct client_circuit *c, const struct peer_cell *cell)
+{
+    struct circuit_params granted;
+    uint8_t keys[CGO_MATERIAL_LEN], response[CIRCUIT_PARAMS_REPLY_MAX];
+    assert_int_equal(c->state, CLIENT_CREATING);
+    int length =
+        ntor_v3_client_finish(&c->handshake, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN, cell->body + 2,
+                              cell->body[1], response, sizeof(response), keys, sizeof(keys));
+    assert_true(length > 0);
+    assert_int_equal(circuit_params_accept(response, (size_t)length, &ask_cgo, &granted), 0);
+    origin_set_keys(&c->origin, CIRCUIT_CRYPTO_CGO, keys);
+    c->state = CLIENT_OPEN;
+}
+
 static void client_create(struct client_circuit *c)
 {
     c->origin.circid = CIRCID_INITIATOR_BIT | ++world->next_circid;
-    random_bytes(c->x, sizeof(c->x));
     c->state = CLIENT_CREATING;
     c->extended = false;
+    c->cgo = choose(2);
+    if (c->cgo) {
+        client_create_cgo(c);
+        return;
+    }
+    random_bytes(c->x, sizeof(c->x));
     peer_send_cell(c->origin.link, c->origin.circid, CELL_CREATE_FAST, c->x, sizeof(c->x));
 }
 
@@ -308,8 +347,11 @@ static void client_take(struct client_circuit *c, struct peer_cell *cell)
     case CELL_CREATED_FAST:
         assert_int_equal(c->state, CLIENT_CREATING);
         assert_int_equal(create_fast_client(c->x, cell->body, keys, sizeof(keys)), 0);
-        tor1_layers_init(world->cipher, &c->origin.forward, &c->origin.backward, keys);
+        origin_set_keys(&c->origin, CIRCUIT_CRYPTO_TOR1, keys);
         c->state = CLIENT_OPEN;
+        break;
+    case CELL_CREATED2:
+        client_take_created2(c, cell);
         break;
     case CELL_DESTROY:
         c->state = CLIENT_IDLE;
@@ -317,10 +359,12 @@ static void client_take(struct client_circuit *c, struct peer_cell *cell)
     case CELL_RELAY:
         assert_int_equal(c->state, CLIENT_OPEN);
         if (origin_open(&c->origin, cell)) {
-            bool extended = cell->body[0] == RELAY_EXTENDED2;
-            bool truncated = cell->body[0] == RELAY_TRUNCATED;
+            uint8_t command = origin_parse(&c->origin, cell).command;
+            bool extended = command == RELAY_EXTENDED2;
+            bool truncated = command == RELAY_TRUNCATED;
             c->extended = extended || (c->extended && !truncated);
             world->spliced += extended;
+            world->spliced_cgo += extended && c->cgo;
             world->truncated += truncated;
             break;
         }
@@ -555,9 +599,11 @@ static struct world *world_open(void)
         link->connection.handle = link->peer->conn;
     }
     w->cipher = cell_cipher_create();
+    w->cgo = cgo_cipher_create();
     for (unsigned i = 0; i < CLIENT_LINKS * CIRCUITS; i++) {
         w->clients[i].origin.link = w->links[i / CIRCUITS].peer;
         w->clients[i].origin.cipher = w->cipher;
+        w->clients[i].origin.cgo = w->cgo;
     }
     memset(w->identity.rsa_id, 1, sizeof(w->identity.rsa_id));
     curve25519_generate(&w->identity.onion_key);
@@ -593,6 +639,7 @@ static void world_close(void)
     }
     circuit_table_free(world->relay.circuits);
     cell_cipher_destroy(world->cipher);
+    cgo_cipher_destroy(world->cgo);
     rig_destroy(world->rig); // pools are full again
     free(world);
     world = NULL;
@@ -601,7 +648,7 @@ static void world_close(void)
 static void test_together(void **state)
 {
     (void)state;
-    unsigned spliced = 0, truncated = 0, back = 0, forward = 0;
+    unsigned spliced = 0, spliced_cgo = 0, truncated = 0, back = 0, forward = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         srand(round);
         world = world_open();
@@ -613,15 +660,17 @@ static void test_together(void **state)
             }
         }
         spliced += world->spliced;
+        spliced_cgo += world->spliced_cgo;
         truncated += world->truncated;
         back += world->arrived_back;
         forward += world->arrived_forward;
         world_close();
     }
-    print_message("extended %u, truncated %u, cells back %u and forward %u\n", spliced, truncated,
-                  back, forward);
+    print_message("extended %u (%u with CGO), truncated %u, cells back %u and forward %u\n",
+                  spliced, spliced_cgo, truncated, back, forward);
     // It was worth while.
-    assert_true(spliced > ROUNDS && truncated > ROUNDS && back > ROUNDS && forward > ROUNDS);
+    assert_true(spliced_cgo > ROUNDS && spliced > 2 * ROUNDS && truncated > ROUNDS &&
+                back > ROUNDS && forward > ROUNDS);
 }
 
 int main(void)

@@ -260,6 +260,9 @@ void command_execute(struct worker *w, struct message *m)
     case MSG_CIRCUIT_CLOSE:
         circuit_close(w, m);
         break;
+    case MSG_PARAMETERS:
+        worker_set_parameters(w, &m->parameters);
+        break;
     case MSG_STOP:
         w->stopping = true;
         break;

@@ -18,8 +18,7 @@ enum {
     MESSAGES_PER_CHANNEL = 4096,
     PEER_RING_CELLS = 8192,
     POOL_CACHE = 512,
-    CIRCUIT_QUEUE_DEFAULT_CELLS = 2500, // protocol 5.01
-    ETHERNET_MTU_OVERHEAD = 64,         // Ethernet header, VLAN tags, and what drivers round up
+    ETHERNET_MTU_OVERHEAD = 64, // Ethernet header, VLAN tags, and what drivers round up
 };
 
 struct dataplane {
@@ -93,9 +92,7 @@ static bool make_workers(struct dataplane *dp, char *error, size_t error_size)
         w->n_workers = config->n_workers;
         w->lcore = config->lcores[i];
         w->adaptive_poll = config->adaptive_poll;
-        w->circuit_queue_max_cells = config->circuit_queue_max_cells
-                                         ? config->circuit_queue_max_cells
-                                         : CIRCUIT_QUEUE_DEFAULT_CELLS;
+        w->circuit_queue_max_cells = config->circuit_queue_max_cells;
         w->channel = &dp->channels[i];
         w->net = dp->net;
         w->cells = dp->cells;

@@ -26,6 +26,12 @@ enum {
     BURST_IS_FULL = NET_BURST * 3 / 4, // more waits, probably
     TCP_RECEIVE_WINDOW_BYTES = 1 << 20,
     TCP_SEND_BUFFER_BYTES = 1 << 20,
+    // The most that flow control lets wait in one place, with much to spare: 1000 DATA cells where
+    // the window is fixed (CIRCWINDOW), and with congestion control what its Vegas takes for a
+    // queue that is too long, a few hundred. Cells that no window counts come on top: END, SENDME,
+    // padding (protocol 5.01; the consensus may say otherwise).
+    CIRCUIT_QUEUE_DEFAULT_CELLS = 2500,
+    CIRCUIT_QUEUE_MIN_CELLS = 50,
 };
 
 static uint64_t tsc_us(void)
@@ -90,6 +96,25 @@ bool worker_send_peer(struct worker *w, unsigned peer, struct cell *c)
     return true;
 }
 
+static uint32_t queue_limit(uint32_t configured, uint32_t parameter)
+{
+    if (configured)
+        return configured;
+    if (parameter == 0)
+        return CIRCUIT_QUEUE_DEFAULT_CELLS;
+    if (parameter < CIRCUIT_QUEUE_MIN_CELLS)
+        return CIRCUIT_QUEUE_MIN_CELLS;
+    return parameter > INT32_MAX ? INT32_MAX : parameter;
+}
+
+void worker_set_parameters(struct worker *w, const struct worker_parameters *p)
+{
+    uint32_t out = p->queue_max_cells_out ? p->queue_max_cells_out : p->queue_max_cells;
+    scheduler_set_half_life(&w->scheduler, p->priority_half_life_ms, w->now_us);
+    w->queue_max_cells[false] = queue_limit(w->circuit_queue_max_cells, out);
+    w->queue_max_cells[true] = queue_limit(w->circuit_queue_max_cells, p->queue_max_cells);
+}
+
 static int smallest_mtu(const struct dataplane_config *config)
 {
     int mtu = UINT16_MAX;
@@ -131,8 +156,11 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
         return fail(error, error_size, w->index, "the ciphers (or the CPU has no AES-NI)");
     if (conn_table_init(&w->conns, links) != 0)
         return fail(error, error_size, w->index, "links");
-    if (end_table_init(&w->ends, w->index, ends) != 0)
+    if (end_table_init(&w->ends, w->index, ends) != 0 ||
+        scheduler_init(&w->scheduler, ends, w->now_us) != 0)
         return fail(error, error_size, w->index, "circuits");
+    const struct worker_parameters defaults = {0};
+    worker_set_parameters(w, &defaults);
     if (batch_init(&w->batch) != 0)
         return fail(error, error_size, w->index, "the staging area");
     struct tcp_config tcp = {
@@ -171,6 +199,7 @@ void worker_release(struct worker *w)
         tcp_stack_destroy(w->tcp);
     conn_table_release(&w->conns);
     end_table_release(&w->ends);
+    scheduler_release(&w->scheduler);
     cell_cipher_destroy(w->cipher);
     cgo_cipher_destroy(w->cgo);
     record_aead_destroy((struct record_aead *)(uintptr_t)w->tls.aead);
@@ -303,6 +332,7 @@ unsigned worker_turn(struct worker *w)
     uint64_t began = rte_rdtsc();
     struct turn_clock clock = {.began = began, .last = began};
     w->now_us = tsc_us();
+    scheduler_advance(&w->scheduler, w->now_us);
 
     uint64_t rest;
     unsigned work = take_packets(w, &clock);

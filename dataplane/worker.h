@@ -29,7 +29,8 @@ struct worker {
     unsigned lcore;
     bool adaptive_poll;
     bool stopping;
-    uint32_t circuit_queue_max_cells;
+    uint32_t circuit_queue_max_cells; // what the operator wants; 0: the consensus, or the default
+    uint32_t queue_max_cells[2];      // what holds: away from the origin, towards it
 
     struct counters counters; // written by this worker, read by anyone
     struct channel *channel;
@@ -46,6 +47,7 @@ struct worker {
 
     struct conn_table conns;
     struct end_table ends;
+    struct scheduler scheduler; // its nodes are numbered as the ends are
     struct cell_batch batch;
     struct circuit_end *likely_end; // of the cell that is being framed; NULL: not known
 
@@ -66,6 +68,8 @@ struct worker {
     uint64_t woken_peers; // set of workers that cells were sent to in this turn
 };
 
+// Puts parameters of the consensus to use.
+void worker_set_parameters(struct worker *w, const struct worker_parameters *p);
 // 0 or a negative errno, with one line in `error`. `w` holds index, n_workers, lcore, channel, net,
 // cells, rings and settings already.
 int worker_init(struct worker *w, const struct dataplane_config *config,

@@ -71,6 +71,7 @@ struct circuit_end *end_new(struct worker *w, enum end_state state)
     end->self = self;
     end->state = (uint8_t)state;
     end->relay_early_left = RELAY_EARLY_MAX;
+    scheduler_forget(&w->scheduler, (int32_t)self.index);
     return end;
 }
 
@@ -123,7 +124,7 @@ void end_prefetch_peer(const struct worker *w, const struct circuit_end *end)
     const struct circuit_end *peer = &w->ends.ends[end->peer.index];
     rte_prefetch0(&peer->self);
     rte_prefetch0(&peer->conn);
-    rte_prefetch0(&peer->node);
+    rte_prefetch0(&w->scheduler.nodes[end->peer.index]);
 }
 
 bool end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid)
@@ -145,7 +146,7 @@ static void end_unbind(struct worker *w, struct circuit_end *end)
     rte_hash_del_key(w->ends.by_circid, &key);
     LIST_REMOVE(end, on_conn);
     if (end->queue.count)
-        schedule_remove(&end->conn->schedule, &end->node);
+        schedule_remove(&w->scheduler, &end->conn->schedule, (int32_t)end->self.index);
     cell_queue_clear(&end->queue);
     end->conn = NULL;
 }
@@ -208,7 +209,7 @@ void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c)
         cell_free(c);
         return;
     }
-    if (end->queue.count >= w->circuit_queue_max_cells) {
+    if (end->queue.count >= w->queue_max_cells[end->origin_side]) {
         w->counters.drop_cell_queue_full++;
         cell_free(c);
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
@@ -216,7 +217,7 @@ void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c)
     }
     cell_queue_push(&end->queue, c);
     if (end->queue.count == 1)
-        schedule_add(&end->conn->schedule, &end->node);
+        schedule_add(&w->scheduler, &end->conn->schedule, (int32_t)end->self.index);
     conn_wants_transmit(w, end->conn);
 }
 

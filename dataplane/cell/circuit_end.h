@@ -46,8 +46,7 @@ struct circuit_end {
     uint64_t cookie;
     struct conn *conn;
     struct circuit_end *stub;
-    struct cell_queue queue;
-    struct schedule_node node; // in conn->schedule while queue is not empty
+    struct cell_queue queue; // while it is not empty, conn->schedule has self.index
     LIST_ENTRY(circuit_end) on_conn;
     TAILQ_ENTRY(circuit_end) entry; // free list, or worker's reports
 };

@@ -60,6 +60,7 @@ static struct conn *conn_new(struct worker *w, enum conn_state state)
     c->state = (uint8_t)state;
     c->circid_length = 2;
     LIST_INIT(&c->ends);
+    c->schedule.top = SCHEDULE_NONE;
     return c;
 }
 

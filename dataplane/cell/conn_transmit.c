@@ -132,16 +132,11 @@ static int send_first_outgoing(struct worker *w, struct conn *c)
 
 static struct cell *next_relay_cell(struct worker *w, struct conn *c)
 {
-    struct schedule_node *node = schedule_top(&c->schedule);
-    if (!node)
+    if (c->schedule.top == SCHEDULE_NONE)
         return NULL;
-    struct circuit_end *end =
-        (struct circuit_end *)((char *)node - offsetof(struct circuit_end, node));
-    schedule_remove(&c->schedule, node);
+    struct circuit_end *end = &w->ends.ends[c->schedule.top];
     struct cell *cell = cell_queue_pop(&end->queue);
-    schedule_count(node, w->now_us);
-    if (end->queue.count)
-        schedule_add(&c->schedule, node);
+    schedule_sent(&w->scheduler, &c->schedule, end->queue.count > 0);
     struct writer header = writer_of(cell_wire(cell), CELL_LEN - CELL_BODY_LEN);
     write_u32(&header, end->circid);
     write_u8(&header, cell->command);
@@ -160,7 +155,7 @@ static struct cell *next_cell(struct worker *w, struct conn *c)
 
 static bool has_cells(const struct conn *c)
 {
-    return c->link_cells.head || schedule_top(&c->schedule);
+    return c->link_cells.head || c->schedule.top != SCHEDULE_NONE;
 }
 
 // One record of cells. 0 or a negative errno.

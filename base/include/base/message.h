@@ -66,6 +66,7 @@ enum message_type {
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
                            // away from it once spliced), relay_command, stream_id, payload
     MSG_CIRCUIT_CLOSE,     // circuit, close.reason: DESTROY to the link, free the end
+    MSG_PARAMETERS,        // parameters: the consensus has changed
     MSG_STOP,              // end the worker's loop
 
     // ---- worker → control
@@ -148,6 +149,16 @@ struct relay_info {
     uint8_t tag_length; // 20 with tor1, 16 with CGO
 };
 
+// Parameters of the consensus that workers go by, 0 for what it does not say (protocol 5.01, 5.04).
+// What is out of C tor's range for it is brought into the range.
+struct worker_parameters {
+    uint32_t priority_half_life_ms; // CircuitPriorityHalflifeMsec
+    // Longest queue of a circuit, towards its origin and away from it. What the operator configured
+    // comes before both.
+    uint32_t queue_max_cells;     // circ_max_cell_queue_size
+    uint32_t queue_max_cells_out; // circ_max_cell_queue_size_out; 0: as the other
+};
+
 struct message {
     uint8_t type;    // enum message_type
     uint8_t worker;  // index of the worker it goes to or comes from
@@ -182,6 +193,7 @@ struct message {
             struct handle circuit;
             struct relay_info relay; // of the message that is sent along
         } peer;
+        struct worker_parameters parameters;
     };
     struct message *next; // for the holder's own lists
     uint8_t payload[];

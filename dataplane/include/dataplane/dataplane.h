@@ -39,7 +39,7 @@ struct dataplane_config {
     uint32_t max_circuits;
     uint32_t max_cells;
     uint32_t max_packets;
-    uint32_t circuit_queue_max_cells; // 0: the protocol's default of 2500
+    uint32_t circuit_queue_max_cells; // 0: as the consensus says, else 2500
 };
 
 struct dataplane;

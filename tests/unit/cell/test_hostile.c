@@ -287,7 +287,7 @@ static void the_ring_to_another_worker_is_full(void **state)
         origin_send(p->origin, CELL_RELAY, RELAY_DATA, 1, body, 2, false);
         worker_turn(w);
     }
-    p->rig->workers[1].circuit_queue_max_cells = 2000;
+    p->rig->workers[1].queue_max_cells[false] = 2000;
     rig_run(p->rig);
     expect_closed_once(p->rig, p->origin->end, DESTROY_RESOURCELIMIT);
     struct peer_cell cell;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The scheduler's order against a plain search, and the decay of its counts (protocol 5.04).
+// The scheduler's order against a search through counts that really decay (protocol 5.04).
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -7,70 +8,199 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <rte_eal.h>
 
 #include "cell/schedule.h"
 
-enum { NODES = 200, STEPS = 20000 };
+enum { NODES = 150, LINKS = 3 };
 
-static void the_top_is_always_the_quietest(void **state)
+// What the scheduler is to do, done plainly: every count decays as time passes.
+struct model {
+    double count[NODES];
+    int link[NODES]; // where the node waits, or -1
+    unsigned cells[NODES];
+    double half_life_us;
+    uint64_t now_us;
+};
+
+static void pass_time(struct model *m, struct scheduler *s, uint64_t us)
+{
+    m->now_us += us;
+    for (unsigned i = 0; i < NODES; i++)
+        m->count[i] *= exp2(-(double)us / m->half_life_us);
+    scheduler_advance(s, m->now_us);
+}
+
+// Counts so small that a sum with 1 does not show them are alike.
+static bool is_less(double a, double b)
+{
+    return b > 1e-100 && a < b * (1 - 1e-9);
+}
+
+static void check_tops(const struct model *m, const struct schedule *links)
+{
+    bool waits[LINKS] = {false};
+    for (int i = 0; i < NODES; i++) {
+        if (m->link[i] < 0)
+            continue;
+        waits[m->link[i]] = true;
+        int32_t top = links[m->link[i]].top;
+        assert_in_range(top, 0, NODES - 1);
+        assert_int_equal(m->link[top], m->link[i]);
+        assert_false(is_less(m->count[i], m->count[top]));
+    }
+    for (unsigned l = 0; l < LINKS; l++)
+        assert_int_equal(links[l].top != SCHEDULE_NONE, waits[l]);
+}
+
+static uint64_t random_pause_us(void)
+{
+    if (rand() % 500 == 0) // circuits fall silent for long: half an epoch of counts, or several
+        return (uint64_t)(rand() % 400 + 1) * 30 * 60 * 1000 * 1000;
+    if (rand() % 50 == 0)
+        return (uint64_t)(rand() % 120) * 1000 * 1000;
+    return (uint64_t)(rand() % 50) * SCHEDULE_STEP_US;
+}
+
+static void change_half_life(struct model *m, struct scheduler *s)
+{
+    static const uint32_t half_lives_ms[] = {0, 30000, 1, 100, 5000, 3600000, INT32_MAX};
+    uint32_t ms = half_lives_ms[(size_t)rand() % 7];
+    scheduler_set_half_life(s, ms, m->now_us);
+    m->half_life_us = (ms ? ms : 30000) * 1000.0;
+}
+
+static void one_step(struct model *m, struct scheduler *s, struct schedule *links)
+{
+    int i = rand() % NODES;
+    if (m->link[i] < 0) {
+        if (rand() % 20 == 0) { // another circuit
+            scheduler_forget(s, i);
+            m->count[i] = 0;
+        }
+        m->link[i] = rand() % LINKS;
+        m->cells[i] = (unsigned)rand() % 30 + 1;
+        schedule_add(s, &links[m->link[i]], i);
+    } else if (rand() % 10 == 0) {
+        schedule_remove(s, &links[m->link[i]], i);
+        m->link[i] = -1;
+    }
+    check_tops(m, links);
+    for (unsigned n = (unsigned)rand() % 12; n > 0; n--) {
+        struct schedule *link = &links[rand() % LINKS];
+        int32_t top = link->top;
+        if (top == SCHEDULE_NONE)
+            continue;
+        m->count[top]++;
+        schedule_sent(s, link, --m->cells[top] > 0);
+        if (m->cells[top] == 0)
+            m->link[top] = -1;
+        check_tops(m, links);
+    }
+}
+
+static void the_quietest_is_always_on_top(void **state)
 {
     (void)state;
-    struct schedule s = {0};
-    struct schedule_node nodes[NODES] = {0};
-    bool waiting[NODES] = {0};
-    srand(3);
-    for (unsigned step = 0; step < STEPS; step++) {
-        unsigned i = (unsigned)rand() % NODES;
-        if (waiting[i])
-            schedule_remove(&s, &nodes[i]);
-        else
-            schedule_count(&nodes[i], step * UINT64_C(100000));
-        if (!waiting[i])
-            schedule_add(&s, &nodes[i]);
-        waiting[i] = !waiting[i];
-        const struct schedule_node *least = NULL;
-        for (unsigned j = 0; j < NODES; j++)
-            if (waiting[j] && nodes[j].epoch == nodes[i].epoch &&
-                (!least || nodes[j].sent < least->sent))
-                least = &nodes[j];
-        const struct schedule_node *top = schedule_top(&s);
-        if (least && top->epoch == least->epoch)
-            assert_true(top->sent <= least->sent);
-        assert_true((top == NULL) == (least == NULL) || top->epoch != nodes[i].epoch);
+    struct scheduler s;
+    for (unsigned seed = 0; seed < 8; seed++) {
+        struct model m = {.half_life_us = 30e6, .now_us = UINT64_C(77777777)};
+        struct schedule links[LINKS];
+        assert_int_equal(scheduler_init(&s, NODES, m.now_us), 0);
+        for (unsigned i = 0; i < LINKS; i++)
+            links[i].top = SCHEDULE_NONE;
+        for (int i = 0; i < NODES; i++) {
+            m.link[i] = -1;
+            scheduler_forget(&s, i);
+        }
+        srand(seed);
+        for (unsigned step = 0; step < 4000; step++) {
+            one_step(&m, &s, links);
+            pass_time(&m, &s, random_pause_us());
+            if (seed % 2 && rand() % 400 == 0)
+                change_half_life(&m, &s);
+        }
+        scheduler_release(&s);
     }
+}
+
+// Sends `n` cells of a node that is alone on its link.
+static void send_cells(struct scheduler *s, int32_t node, unsigned n)
+{
+    struct schedule link = {SCHEDULE_NONE};
+    while (n-- > 0) {
+        schedule_add(s, &link, node);
+        schedule_sent(s, &link, false);
+        assert_int_equal(link.top, SCHEDULE_NONE);
+    }
+}
+
+static int32_t quieter(struct scheduler *s, int32_t a, int32_t b)
+{
+    struct schedule link = {SCHEDULE_NONE};
+    schedule_add(s, &link, a);
+    schedule_add(s, &link, b);
+    int32_t top = link.top;
+    schedule_remove(s, &link, a);
+    schedule_remove(s, &link, b);
+    return top;
 }
 
 static void what_was_sent_long_ago_counts_less(void **state)
 {
     (void)state;
-    const uint64_t half_life_us = SCHEDULE_HALF_LIFE_MS * UINT64_C(1000);
+    enum { OLD, RECENT };
+    const uint64_t half_life_us = SCHEDULE_HALF_LIFE_DEFAULT_MS * UINT64_C(1000);
     // From the first moment, over a change of epoch, and after a year.
-    const uint64_t begins[] = {0, 63 * half_life_us, UINT64_C(31536000000000)};
+    const uint64_t begins[] = {0, 511 * half_life_us, UINT64_C(31536000000000)};
     for (unsigned b = 0; b < 3; b++) {
-        struct schedule s = {0};
-        struct schedule_node old = {0}, recent = {0};
-        for (unsigned i = 0; i < 10; i++)
-            schedule_count(&old, begins[b]);
-        for (unsigned i = 0; i < 6; i++) // more than half of 10, one half-life later
-            schedule_count(&recent, begins[b] + half_life_us);
-        schedule_add(&s, &recent);
-        schedule_add(&s, &old);
-        assert_ptr_equal(schedule_top(&s), &old);
-        schedule_remove(&s, &old);
-        schedule_remove(&s, &recent);
-        for (unsigned i = 0; i < 2; i++)
-            schedule_count(&old, begins[b] + half_life_us); // now 5 + 2 against 6
-        schedule_add(&s, &old);
-        schedule_add(&s, &recent);
-        assert_ptr_equal(schedule_top(&s), &recent);
+        struct scheduler s;
+        assert_int_equal(scheduler_init(&s, 2, 0), 0);
+        scheduler_advance(&s, begins[b]);
+        scheduler_forget(&s, OLD);
+        scheduler_forget(&s, RECENT);
+        send_cells(&s, OLD, 10);
+        scheduler_advance(&s, begins[b] + half_life_us);
+        send_cells(&s, RECENT, 6); // more than half of 10, one half-life later
+        assert_int_equal(quieter(&s, OLD, RECENT), OLD);
+        send_cells(&s, OLD, 2); // now 5 + 2 against 6
+        assert_int_equal(quieter(&s, OLD, RECENT), RECENT);
+        scheduler_release(&s);
     }
+}
+
+// With a half-life of 24 days, and after more cells than a float could count.
+static void large_counts_stay_exact(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    assert_int_equal(scheduler_init(&s, 2, 0), 0);
+    scheduler_set_half_life(&s, UINT32_MAX, 0);
+    scheduler_forget(&s, 0);
+    scheduler_forget(&s, 1);
+    s.nodes[0].sent = s.nodes[1].sent = 1e12;
+    send_cells(&s, 0, 1);
+    assert_int_equal(quieter(&s, 0, 1), 1);
+    send_cells(&s, 1, 2);
+    assert_int_equal(quieter(&s, 0, 1), 0);
+    // Small steps of time add up.
+    for (uint64_t i = 1; i <= 100000; i++)
+        scheduler_advance(&s, i * SCHEDULE_STEP_US);
+    double expected = 1e8 / (INT32_MAX * 1000.0);
+    assert_true(fabs(s.half_lives / expected - 1) < 1e-9);
+    scheduler_release(&s);
 }
 
 int main(void)
 {
+    const char *const arguments[] = {"test", "--no-huge", "--no-shconf",    "--no-pci",
+                                     "-m",   "64",        "--no-telemetry", "--log-level=error",
+                                     NULL};
+    assert_int_not_equal(rte_eal_init(8, (char **)(uintptr_t)arguments), -1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_top_is_always_the_quietest),
+        cmocka_unit_test(the_quietest_is_always_on_top),
         cmocka_unit_test(what_was_sent_long_ago_counts_less),
+        cmocka_unit_test(large_counts_stay_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -442,7 +442,7 @@ static void a_queue_has_its_limit(void **state)
     (void)state;
     struct path *p = path_open(1, TOR1);
     fake_set_window(p->next->tcp, 0);
-    for (unsigned i = 0; i <= p->rig->workers[0].circuit_queue_max_cells; i++)
+    for (unsigned i = 0; i <= p->rig->workers[0].queue_max_cells[false]; i++)
         origin_send(p->origin, CELL_RELAY, RELAY_DATA, 1, "", 0, false);
     rig_run(p->rig);
     rig_expect_closed(p->rig, p->next_end, DESTROY_RESOURCELIMIT, false);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What this relay speaks, as other nodes may rely on without asking further.
 //
-// An entry is added when the last part of what it promises works, not before: FlowCtrl=2 alone
-// makes clients ask for congestion control, HSDir=2 puts a relay in the ring of directories. What
+// An entry is added when the last part of what it promises works, not before: HSDir=2, for one,
+// puts a relay in the ring of directories. What
 // is left out costs only the role that it stands for: authorities vote on a relay whatever its list
 // holds (only a name of more than 100 characters keeps it out), and required-relay-protocols in the
 // consensus is what a relay checks itself against.
@@ -19,17 +19,18 @@ static const struct {
     {"Cons", "2"},
     // The descriptor that is published has Ed25519 identities and ntor keys.
     {"Desc", "2"},
-    // 1: authenticated SENDMEs. Not 2 (congestion control) before circuits that end here have it.
-    {"FlowCtrl", "1"},
+    // 1: authenticated SENDMEs; 2: congestion control. No circuit that ends here has data to send,
+    // so that is: granting it, and acknowledging data as often as was agreed.
+    {"FlowCtrl", "1-2"},
     // 4: circuit ids of 4 bytes; 5: link padding may be negotiated. Not 3: such links are refused.
     {"Link", "4-5"},
     // Ed25519 AUTHENTICATE (0003). Authorities and relays check the Ed25519 identity of a peer only
     // if it claims this.
     {"LinkAuth", "3"},
     {"Microdesc", "2"}, // as Cons
-    // 2: EXTEND2; 3: link specifiers of IPv6 addresses are understood; 4: ntor-v3. Not 5 and 6
-    // (subprotocol requests, CGO) yet.
-    {"Relay", "2-4"},
+    // 2: EXTEND2; 3: link specifiers of IPv6 addresses are understood; 4: ntor-v3; 5: requests for
+    // subprotocols in it; 6: Counter Galois Onion. Clients ask for 6 where 5 and FlowCtrl=2 are.
+    {"Relay", "2-6"},
     // Missing since they are not done: Conflux, DirCache, HSDir, HSIntro, HSRend, Padding.
 };
 

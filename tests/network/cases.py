@@ -4,7 +4,7 @@
 import importlib
 import os
 
-FILES = ("test_directory", "test_forwarding", "test_clients", "test_process", "test_hostile",
+FILES = ("test_directory", "test_forwarding", "test_relay_crypto", "test_clients", "test_process", "test_hostile",
          "test_command", "test_end")
 CASES = []
 

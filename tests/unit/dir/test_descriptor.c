@@ -315,7 +315,7 @@ static void test_protocols(void **state)
     (void)state;
     char line[256];
     assert_true(protocols_line(line, sizeof(line)) > 0);
-    assert_string_equal(line, "Cons=2 Desc=2 FlowCtrl=1 Link=4-5 LinkAuth=3 Microdesc=2 Relay=2-4");
+    assert_string_equal(line, "Cons=2 Desc=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=2 Relay=2-6");
     for (size_t size = 0; size < strlen(line); size++)
         assert_int_equal(protocols_line(line, size), -EMSGSIZE);
 }

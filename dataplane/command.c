@@ -69,8 +69,8 @@ static bool circuit_dial(struct worker *w, const struct message *m)
     if (!end)
         return false;
     end->cookie = m->cookie;
-    bool bound = end_bind(w, end, c, circid);
-    bool queued = bound && conn_queue_cell(w, c, circid, m->command, m->payload, m->length);
+    end_bind(w, end, c, circid);
+    bool queued = conn_queue_cell(w, c, circid, m->command, m->payload, m->length);
     if (queued && tell_dialled(w, end))
         return true;
     end_close(w, end, DESTROY_RESOURCELIMIT, queued ? END_CLOSE_DESTROY : 0);

@@ -156,7 +156,7 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
         return fail(error, error_size, w->index, "the ciphers (or the CPU has no AES-NI)");
     if (conn_table_init(&w->conns, links) != 0)
         return fail(error, error_size, w->index, "links");
-    if (end_table_init(&w->ends, w->index, ends) != 0 ||
+    if (end_table_init(&w->ends, ends) != 0 ||
         scheduler_init(&w->scheduler, ends, w->now_us) != 0)
         return fail(error, error_size, w->index, "circuits");
     const struct worker_parameters defaults = {0};

@@ -3,42 +3,20 @@
 #include "cell/circuit_end.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 
-#include <rte_hash.h>
-#include <rte_jhash.h>
 #include <rte_malloc.h>
 #include <rte_prefetch.h>
-#include <rte_random.h>
 
 #include "worker.h"
 
-// 16 bytes: a length that rte_hash compares by itself, without calling memcmp.
-struct circid_key {
-    uint32_t conn_index;
-    uint32_t circid;
-    uint64_t zero;
-};
-
-int end_table_init(struct end_table *t, unsigned worker, uint32_t capacity)
+int end_table_init(struct end_table *t, uint32_t capacity)
 {
-    char name[RTE_HASH_NAMESIZE];
-    snprintf(name, sizeof(name), "circids_%u", worker);
-    struct rte_hash_parameters parameters = {
-        .name = name,
-        .entries = capacity,
-        .key_len = sizeof(struct circid_key),
-        .hash_func = rte_jhash,
-        .hash_func_init_val = (uint32_t)rte_rand(), // peers choose circuit ids
-        .socket_id = SOCKET_ID_ANY,
-        .extra_flag = RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
-    };
     t->capacity = capacity;
     TAILQ_INIT(&t->free);
-    t->by_circid = rte_hash_create(&parameters);
-    t->ends = rte_calloc("circuit ends", capacity, sizeof(*t->ends), 64);
-    if (!t->by_circid || !t->ends)
+    t->ends = rte_calloc("circuit ends", capacity, sizeof(*t->ends), RTE_CACHE_LINE_SIZE);
+    if (!t->ends || circid_map_init(&t->by_circid, t->ends, capacity) != 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < capacity; i++) {
         t->ends[i].self.index = i;
@@ -52,7 +30,7 @@ void end_table_release(struct end_table *t)
     for (uint32_t i = 0; t->ends && i < t->capacity; i++)
         if (t->ends[i].layer_kind)
             layer_clear(&t->ends[i].layer);
-    rte_hash_free(t->by_circid);
+    circid_map_release(&t->by_circid);
     rte_free(t->ends);
 }
 
@@ -87,33 +65,20 @@ struct circuit_end *end_get(struct worker *w, struct handle handle)
 
 struct circuit_end *end_lookup(struct worker *w, const struct conn *conn, uint32_t circid)
 {
-    struct circid_key key = {conn->self.index, circid, 0};
-    void *end;
-    return rte_hash_lookup_data(w->ends.by_circid, &key, &end) >= 0 ? end : NULL;
+    return circid_map_find(&w->ends.by_circid, conn, circid);
 }
 
 void end_lookup_many(struct worker *w, const struct conn *conn, const uint32_t *circids, unsigned n,
                      struct circuit_end **out)
 {
-    struct circid_key keys[END_LOOKUP_MAX];
-    const void *key_at[END_LOOKUP_MAX];
-    void *found[END_LOOKUP_MAX];
-    uint64_t hits = 0;
+    circid_map_find_many(&w->ends.by_circid, conn, circids, n, out);
     for (unsigned i = 0; i < n; i++) {
-        keys[i] = (struct circid_key){conn->self.index, circids[i], 0};
-        key_at[i] = &keys[i];
-    }
-    if (n == 0 || rte_hash_lookup_bulk_data(w->ends.by_circid, key_at, n, &hits, found) < 0)
-        hits = 0;
-    for (unsigned i = 0; i < n; i++) {
-        out[i] = hits >> i & 1 ? found[i] : NULL;
         if (!out[i])
             continue;
-        rte_prefetch0(&out[i]->layer);
-        rte_prefetch0((const uint8_t *)&out[i]->layer + RTE_CACHE_LINE_SIZE);
-        rte_prefetch0(&out[i]->layer.tor1.cipher.position_bytes);
-        rte_prefetch0(&out[i]->layer_kind);
-        rte_prefetch0(&out[i]->conn);
+        const char *at = (const char *)out[i];
+        for (size_t line = 0; line < offsetof(struct circuit_end, cookie);
+             line += RTE_CACHE_LINE_SIZE)
+            rte_prefetch0(at + line);
     }
 }
 
@@ -127,23 +92,19 @@ void end_prefetch_peer(const struct worker *w, const struct circuit_end *end)
     rte_prefetch0(&w->scheduler.nodes[end->peer.index]);
 }
 
-bool end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid)
+void end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid)
 {
-    struct circid_key key = {conn->self.index, circid, 0};
-    if (rte_hash_add_key_data(w->ends.by_circid, &key, end) != 0)
-        return false;
     end->conn = conn;
     end->circid = circid;
+    circid_map_add(&w->ends.by_circid, end);
     LIST_INSERT_HEAD(&conn->ends, end, on_conn);
-    return true;
 }
 
 static void end_unbind(struct worker *w, struct circuit_end *end)
 {
     if (!end->conn)
         return;
-    struct circid_key key = {end->conn->self.index, end->circid, 0};
-    rte_hash_del_key(w->ends.by_circid, &key);
+    circid_map_remove(&w->ends.by_circid, end);
     LIST_REMOVE(end, on_conn);
     if (end->queue.count)
         schedule_remove(&w->scheduler, &end->conn->schedule, (int32_t)end->self.index);

@@ -14,12 +14,12 @@
 #include <sys/queue.h>
 
 #include "base/message.h"
+#include "cell/circid_map.h"
 #include "cell/layer.h"
 #include "cell/queue.h"
 #include "cell/schedule.h"
 
 struct conn;
-struct rte_hash;
 struct worker;
 
 enum end_state {
@@ -32,23 +32,27 @@ enum end_state {
 };
 
 struct circuit_end {
-    union layer layer;
-    uint8_t layer_kind; // enum circuit_crypto_kind; 0: it has none
-    bool origin_side;   // this end is the one towards the circuit's origin
-    uint8_t state;      // enum end_state
-    uint8_t relay_early_left;
-    uint8_t close_reason;
-    bool close_by_peer;
-    uint8_t peer_worker;
+    // What a cell on its way through looks at, but for the layer.
     struct handle self;
     struct handle peer; // generation 0: none
-    uint32_t circid;
-    uint64_t cookie;
     struct conn *conn;
-    struct circuit_end *stub;
+    uint32_t circid;
+    uint32_t circid_next; // cell/circid_map.h
     struct cell_queue queue; // while it is not empty, conn->schedule has self.index
-    LIST_ENTRY(circuit_end) on_conn;
-    TAILQ_ENTRY(circuit_end) entry; // free list, or worker's reports
+    uint8_t state;      // enum end_state
+    uint8_t layer_kind; // enum circuit_crypto_kind; 0: it has none
+    uint8_t peer_worker;
+    uint8_t relay_early_left;
+    bool origin_side; // this end is the one towards the circuit's origin
+    bool close_by_peer;
+    uint8_t close_reason;
+    union layer layer;
+    uint64_t cookie;
+    struct circuit_end *stub;
+    union {
+        LIST_ENTRY(circuit_end) on_conn; // while it has a conn
+        TAILQ_ENTRY(circuit_end) entry;  // free list, or worker's reports
+    };
 };
 
 TAILQ_HEAD(end_list, circuit_end);
@@ -57,10 +61,10 @@ struct end_table {
     struct circuit_end *ends;
     uint32_t capacity;
     struct end_list free;
-    struct rte_hash *by_circid; // {conn index, circuit id} → index of the end
+    struct circid_map by_circid;
 };
 
-int end_table_init(struct end_table *t, unsigned worker, uint32_t capacity);
+int end_table_init(struct end_table *t, uint32_t capacity);
 void end_table_release(struct end_table *t);
 
 // A fresh end in state `state`, or NULL when the table is full.
@@ -70,13 +74,13 @@ struct circuit_end *end_get(struct worker *w, struct handle handle);
 struct circuit_end *end_lookup(struct worker *w, const struct conn *conn, uint32_t circid);
 // Many at once, at most END_LOOKUP_MAX; NULL where there is none. What a cell for them will touch
 // is on its way into the cache then.
-enum { END_LOOKUP_MAX = 32 };
+enum { END_LOOKUP_MAX = CIRCID_MAP_BURST };
 void end_lookup_many(struct worker *w, const struct conn *conn, const uint32_t *circids, unsigned n,
                      struct circuit_end **out);
 // A cell of `end` will go to its peer soon.
 void end_prefetch_peer(const struct worker *w, const struct circuit_end *end);
-// Joins an end to its link. False without memory.
-bool end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid);
+// Joins an end to its link, on which `circid` is free.
+void end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid);
 
 enum end_close_flags {
     END_CLOSE_DESTROY = 1, // tell the peer

@@ -77,8 +77,8 @@ static void take_create(struct worker *w, struct conn *c, uint32_t circid, uint8
         return;
     }
     end->origin_side = true;
-    if (!end_bind(w, end, c, circid) ||
-        !send_circuit_cell(w, c, MSG_CIRCUIT_CREATE, end, command, body)) {
+    end_bind(w, end, c, circid);
+    if (!send_circuit_cell(w, c, MSG_CIRCUIT_CREATE, end, command, body)) {
         conn_queue_destroy(w, c, circid, DESTROY_RESOURCELIMIT);
         end_close(w, end, DESTROY_RESOURCELIMIT, 0);
     }

@@ -7,12 +7,17 @@
 
 #include "crypto/random.h"
 
+void curve25519_clamp(uint8_t secret[32])
+{
+    secret[0] &= 248;
+    secret[31] &= 127;
+    secret[31] |= 64;
+}
+
 void curve25519_from_secret(const uint8_t secret[32], struct curve25519_key *out)
 {
     memmove(out->secret, secret, sizeof(out->secret));
-    out->secret[0] &= 248;
-    out->secret[31] &= 127;
-    out->secret[31] |= 64;
+    curve25519_clamp(out->secret);
     (void)crypto_scalarmult_curve25519_base(out->public_key, out->secret); // cannot fail
 }
 

@@ -98,7 +98,7 @@ static void run_piles(const struct curve25519_batch *batch, struct pile *points,
 void curve25519_many(const struct curve25519_batch *batch, struct curve25519_exchange *list,
                      size_t n)
 {
-    const struct curve25519_kernel *kernel = batch->kernel;
+    const struct curve25519_kernel *kernel = batch ? batch->kernel : NULL;
     struct pile points, bases;
     points.n = bases.n = 0;
     for (size_t i = 0; i < n; i++) {

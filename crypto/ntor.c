@@ -22,10 +22,10 @@ enum {
     AUTH_INPUT_LEN = 32 + 20 + 32 * 3 + sizeof(PROTOID) - 1 + 6,
 };
 
-// What both sides know at the end. `xy` and `xb` are secret.
+// What both sides know at the end.
 struct ntor_result {
-    uint8_t xy[32];
-    uint8_t xb[32];
+    const uint8_t *xy; // secret, 32 bytes each
+    const uint8_t *xb;
     const uint8_t *id; // RSA identity of the relay
     const uint8_t *b;  // public keys: onion, client's, server's
     const uint8_t *x;
@@ -68,11 +68,13 @@ static int ntor_derive(const struct ntor_result *n, uint8_t auth[32], uint8_t *k
 int ntor_server(const struct onion_keys *keys, const uint8_t *skin, size_t skin_length,
                 uint8_t reply[NTOR_REPLY_LEN], uint8_t *key_out, size_t key_length)
 {
-    struct curve25519_key ephemeral;
+    struct ntor_exchange exchange;
 
-    curve25519_generate(&ephemeral);
-    int err = ntor_server_with_key(keys, &ephemeral, skin, skin_length, reply, key_out, key_length);
-    curve25519_wipe(&ephemeral);
+    ntor_exchange_read(&exchange, skin, skin_length);
+    ntor_exchange_many(NULL, keys, &exchange, 1);
+    int err =
+        ntor_server_with_exchange(keys, &exchange, skin, skin_length, reply, key_out, key_length);
+    ntor_exchange_wipe(&exchange);
     return err;
 }
 
@@ -80,26 +82,36 @@ int ntor_server_with_key(const struct onion_keys *keys, const struct curve25519_
                          const uint8_t *skin, size_t skin_length, uint8_t reply[NTOR_REPLY_LEN],
                          uint8_t *key_out, size_t key_length)
 {
-    struct curve25519_key onion;
-    struct ntor_result n;
+    struct ntor_exchange exchange;
 
+    ntor_exchange_read(&exchange, skin, skin_length);
+    ntor_exchange_with_key(keys, ephemeral, &exchange);
+    int err =
+        ntor_server_with_exchange(keys, &exchange, skin, skin_length, reply, key_out, key_length);
+    ntor_exchange_wipe(&exchange);
+    return err;
+}
+
+int ntor_server_with_exchange(const struct onion_keys *keys, const struct ntor_exchange *exchange,
+                              const uint8_t *skin, size_t skin_length,
+                              uint8_t reply[NTOR_REPLY_LEN], uint8_t *key_out, size_t key_length)
+{
     struct reader r = reader_of(skin, skin_length);
     const uint8_t *id = read_bytes(&r, 20);
-    const uint8_t *wanted = read_bytes(&r, 32);
+    read_bytes(&r, 32); // the onion key: in `exchange`
     const uint8_t *client = read_bytes(&r, 32);
     if (!reader_done(&r) || memcmp(id, keys->rsa_id, 20) != 0)
         return -EPROTO;
 
-    onion_keys_select(keys, wanted, &onion);
-    n = (struct ntor_result){
-        .id = keys->rsa_id, .b = onion.public_key, .x = client, .y = ephemeral->public_key};
-    bool ok = curve25519_shared(ephemeral->secret, client, n.xy);
-    ok &= curve25519_shared(onion.secret, client, n.xb);
-    memcpy(reply, ephemeral->public_key, 32);
+    const struct ntor_result n = {.xy = exchange->shared_xy,
+                                  .xb = exchange->shared_xb,
+                                  .id = keys->rsa_id,
+                                  .b = exchange->onion.public_key,
+                                  .x = client,
+                                  .y = exchange->ephemeral.public_key};
+    memcpy(reply, exchange->ephemeral.public_key, 32);
     int err = ntor_derive(&n, reply + 32, key_out, key_length);
-    explicit_bzero(&n, sizeof(n));
-    curve25519_wipe(&onion);
-    if (err == 0 && !ok)
+    if (err == 0 && !exchange->good)
         err = -EPROTO;
     if (err != 0)
         explicit_bzero(key_out, key_length);
@@ -133,8 +145,7 @@ void ntor_client_start_with_key(struct ntor_client *client, const struct curve25
 int ntor_client_finish(const struct ntor_client *client, const uint8_t *reply, size_t reply_length,
                        uint8_t *key_out, size_t key_length)
 {
-    struct ntor_result n;
-    uint8_t expected[32];
+    uint8_t xy[32], xb[32], expected[32];
 
     struct reader r = reader_of(reply, reply_length);
     const uint8_t *server = read_bytes(&r, 32);
@@ -142,15 +153,18 @@ int ntor_client_finish(const struct ntor_client *client, const uint8_t *reply, s
     if (!reader_done(&r))
         return -EPROTO;
 
-    n = (struct ntor_result){.id = client->rsa_id,
-                             .b = client->onion_key,
-                             .x = client->ephemeral.public_key,
-                             .y = server};
-    bool ok = curve25519_shared(client->ephemeral.secret, server, n.xy);
-    ok &= curve25519_shared(client->ephemeral.secret, client->onion_key, n.xb);
+    const struct ntor_result n = {.xy = xy,
+                                  .xb = xb,
+                                  .id = client->rsa_id,
+                                  .b = client->onion_key,
+                                  .x = client->ephemeral.public_key,
+                                  .y = server};
+    bool ok = curve25519_shared(client->ephemeral.secret, server, xy);
+    ok &= curve25519_shared(client->ephemeral.secret, client->onion_key, xb);
     int err = ntor_derive(&n, expected, key_out, key_length);
     ok &= sodium_memcmp(expected, auth, 32) == 0;
-    explicit_bzero(&n, sizeof(n));
+    explicit_bzero(xy, sizeof(xy));
+    explicit_bzero(xb, sizeof(xb));
     explicit_bzero(expected, sizeof(expected));
     if (err == 0 && !ok)
         err = -EPROTO;

@@ -153,7 +153,27 @@ int ntor_v3_server_open(struct ntor_v3_server *server, const struct onion_keys *
                         const void *verification, size_t verification_length, const uint8_t *skin,
                         size_t skin_length, uint8_t *message, size_t capacity)
 {
-    struct curve25519_key onion;
+    struct ntor_exchange exchange;
+
+    ntor_v3_exchange_read(&exchange, skin, skin_length);
+    if (exchange.client_key) {
+        onion_keys_select(keys, exchange.wanted, &exchange.onion);
+        exchange.good =
+            curve25519_shared(exchange.onion.secret, exchange.client_key, exchange.shared_xb);
+    }
+    int result = ntor_v3_server_open_with_exchange(server, keys, &exchange, verification,
+                                                   verification_length, skin, skin_length, message,
+                                                   capacity);
+    ntor_exchange_wipe(&exchange);
+    return result;
+}
+
+int ntor_v3_server_open_with_exchange(struct ntor_v3_server *server, const struct onion_keys *keys,
+                                      const struct ntor_exchange *exchange,
+                                      const void *verification, size_t verification_length,
+                                      const uint8_t *skin, size_t skin_length, uint8_t *message,
+                                      size_t capacity)
+{
     struct phase1_keys phase1;
     uint8_t mac[32];
 
@@ -165,7 +185,7 @@ int ntor_v3_server_open(struct ntor_v3_server *server, const struct onion_keys *
         return -EMSGSIZE;
     struct reader r = reader_of(skin, skin_length);
     const uint8_t *id = read_bytes(&r, 32);
-    const uint8_t *wanted = read_bytes(&r, 32);
+    read_bytes(&r, 32); // the onion key: in `exchange`
     read_into(&r, server->client_key, 32);
     const uint8_t *encrypted = read_bytes(&r, message_length);
     read_into(&r, server->client_mac, 32);
@@ -173,16 +193,15 @@ int ntor_v3_server_open(struct ntor_v3_server *server, const struct onion_keys *
     // From here on nothing returns before the MAC is checked.
     memcpy(server->ed25519_id, keys->ed25519_id, 32);
     bool ok = sodium_memcmp(id, keys->ed25519_id, 32) == 0;
-    onion_keys_select(keys, wanted, &onion);
-    memcpy(server->onion_key, onion.public_key, 32);
-    ok &= curve25519_shared(onion.secret, server->client_key, server->shared_xb);
+    memcpy(server->onion_key, exchange->onion.public_key, 32);
+    memcpy(server->shared_xb, exchange->shared_xb, 32);
+    ok &= exchange->good;
     phase1_derive(server->shared_xb, id, server->client_key, server->onion_key, verification,
                   verification_length, &phase1);
     phase1_mac(phase1.mac, server->ed25519_id, server->onion_key, server->client_key, encrypted,
                message_length, mac);
     ok &= sodium_memcmp(mac, server->client_mac, 32) == 0;
     ok &= aes256_ctr_zero_iv(phase1.encryption, encrypted, message_length, message) == 0;
-    curve25519_wipe(&onion);
     explicit_bzero(&phase1, sizeof(phase1));
     explicit_bzero(mac, sizeof(mac));
     if (!ok) {
@@ -207,19 +226,19 @@ int ntor_v3_server_reply(const struct ntor_v3_server *server, const void *verifi
     return result;
 }
 
-int ntor_v3_server_reply_with_key(const struct ntor_v3_server *server,
-                                  const struct curve25519_key *ephemeral, const void *verification,
-                                  size_t verification_length, const uint8_t *message,
-                                  size_t message_length, uint8_t *reply, size_t capacity,
-                                  uint8_t *key_out, size_t key_length)
+// `xy`: X and y's; `good` is false when it is all zeros.
+static int reply_with(const struct ntor_v3_server *server, const uint8_t xy[32],
+                      const uint8_t public_key[32], bool good, const void *verification,
+                      size_t verification_length, const uint8_t *message, size_t message_length,
+                      uint8_t *reply, size_t capacity, uint8_t *key_out, size_t key_length)
 {
-    uint8_t xy[32], encryption[32];
+    uint8_t encryption[32];
     const struct final_input f = {.xy = xy,
                                   .xb = server->shared_xb,
                                   .id = server->ed25519_id,
                                   .b = server->onion_key,
                                   .x = server->client_key,
-                                  .y = ephemeral->public_key,
+                                  .y = public_key,
                                   .client_mac = server->client_mac,
                                   .verification = verification,
                                   .verification_length = verification_length};
@@ -228,13 +247,11 @@ int ntor_v3_server_reply_with_key(const struct ntor_v3_server *server,
     if (!sizes_fit(verification_length, message_length, key_length) || capacity < reply_length)
         return -EMSGSIZE;
 
-    bool ok = curve25519_shared(ephemeral->secret, server->client_key, xy);
     final_keys(&f, encryption, key_out, key_length);
     uint8_t *encrypted = reply + NTOR_V3_REPLY_MIN;
-    ok &= aes256_ctr_zero_iv(encryption, message, message_length, encrypted) == 0;
-    memcpy(reply, ephemeral->public_key, 32);
+    bool ok = good & (aes256_ctr_zero_iv(encryption, message, message_length, encrypted) == 0);
+    memcpy(reply, public_key, 32);
     final_auth(&f, encrypted, message_length, reply + 32);
-    explicit_bzero(xy, sizeof(xy));
     explicit_bzero(encryption, sizeof(encryption));
     if (!ok) {
         explicit_bzero(reply, reply_length);
@@ -242,6 +259,34 @@ int ntor_v3_server_reply_with_key(const struct ntor_v3_server *server,
         return -EPROTO;
     }
     return (int)reply_length;
+}
+
+int ntor_v3_server_reply_with_key(const struct ntor_v3_server *server,
+                                  const struct curve25519_key *ephemeral, const void *verification,
+                                  size_t verification_length, const uint8_t *message,
+                                  size_t message_length, uint8_t *reply, size_t capacity,
+                                  uint8_t *key_out, size_t key_length)
+{
+    uint8_t xy[32];
+
+    bool good = curve25519_shared(ephemeral->secret, server->client_key, xy);
+    int result =
+        reply_with(server, xy, ephemeral->public_key, good, verification, verification_length,
+                   message, message_length, reply, capacity, key_out, key_length);
+    explicit_bzero(xy, sizeof(xy));
+    return result;
+}
+
+int ntor_v3_server_reply_with_exchange(const struct ntor_v3_server *server,
+                                       const struct ntor_exchange *exchange,
+                                       const void *verification, size_t verification_length,
+                                       const uint8_t *message, size_t message_length,
+                                       uint8_t *reply, size_t capacity, uint8_t *key_out,
+                                       size_t key_length)
+{
+    return reply_with(server, exchange->shared_xy, exchange->ephemeral.public_key, exchange->good,
+                      verification, verification_length, message, message_length, reply, capacity,
+                      key_out, key_length);
 }
 
 void ntor_v3_server_wipe(struct ntor_v3_server *server)

@@ -12,7 +12,7 @@
 #include "relay.h"
 
 enum {
-    BATCH_SKINS_MAX = 32,
+    BATCH_SKINS_MAX = ONION_SKINS_MAX,
     BATCHES_MAX = 2,           // under way at a time
     ALWAYS_ADMITTED = 50,      // skins in the queue
     WAIT_MAX_US = 1750000,     // MaxOnionQueueDelay
@@ -45,6 +45,7 @@ struct onion_queue {
     unsigned batches;
     uint64_t cost_us; // of one skin, on average
     struct curve25519_key junk;
+    struct curve25519_batch *x25519;
     bool closing;
 };
 
@@ -58,6 +59,11 @@ struct onion_queue *onion_queue_create(struct relay *relay, onion_answered_fn an
     struct onion_queue *q = calloc(1, sizeof(*q));
     if (!q)
         return NULL;
+    q->x25519 = curve25519_batch_create();
+    if (!q->x25519) {
+        free(q);
+        return NULL;
+    }
     q->relay = relay;
     q->answered = answered;
     q->last = &q->first;
@@ -81,6 +87,7 @@ static struct waiting_skin *pop(struct onion_queue *q)
 static void release(struct onion_queue *q)
 {
     explicit_bzero(&q->junk, sizeof(q->junk));
+    curve25519_batch_free(q->x25519);
     free(q);
 }
 
@@ -110,8 +117,10 @@ static void run_batch(uv_work_t *work)
 {
     struct batch *b = work->data;
     uint64_t began = now_us();
+    const struct onion_skin *skins[BATCH_SKINS_MAX];
     for (unsigned i = 0; i < b->n; i++)
-        onion_skin_answer(&b->keys, &b->skins[i]->skin, &b->answers[i]);
+        skins[i] = &b->skins[i]->skin;
+    onion_skins_answer(b->queue->x25519, &b->keys, skins, b->answers, b->n);
     b->took_us = now_us() - began;
 }
 

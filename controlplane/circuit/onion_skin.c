@@ -54,22 +54,25 @@ static void keep_keys(struct onion_answer *answer, const uint8_t *yield)
 }
 
 // The reply's length, or an error.
-static int answer_ntor_v3(const struct onion_keys *keys, const struct onion_skin *skin,
-                          struct writer *reply, struct onion_answer *answer)
+static int answer_ntor_v3(const struct onion_keys *keys, const struct ntor_exchange *exchange,
+                          const struct onion_skin *skin, struct writer *reply,
+                          struct onion_answer *answer)
 {
     struct ntor_v3_server server;
     uint8_t request[NTOR_V3_MESSAGE_MAX];
     uint8_t response[CIRCUIT_PARAMS_REPLY_MAX];
     uint8_t yield[CGO_YIELD_LEN];
-    int length = ntor_v3_server_open(&server, keys, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN,
-                                     skin->data, skin->length, request, sizeof(request));
+    int length = ntor_v3_server_open_with_exchange(&server, keys, exchange, NTOR_V3_CIRCUIT,
+                                                   NTOR_V3_CIRCUIT_LEN, skin->data, skin->length,
+                                                   request, sizeof(request));
     if (length >= 0)
         length = circuit_params_answer(request, (size_t)length, &offer, &answer->params, response,
                                        sizeof(response));
     if (length >= 0)
-        length = ntor_v3_server_reply(&server, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN, response,
-                                      (size_t)length, reply->at, (size_t)(reply->end - reply->at),
-                                      yield, answer->params.cgo ? CGO_YIELD_LEN : TOR1_YIELD_LEN);
+        length = ntor_v3_server_reply_with_exchange(
+            &server, exchange, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN, response, (size_t)length,
+            reply->at, (size_t)(reply->end - reply->at), yield,
+            answer->params.cgo ? CGO_YIELD_LEN : TOR1_YIELD_LEN);
     if (length >= 0)
         keep_keys(answer, yield);
     ntor_v3_server_wipe(&server);
@@ -77,25 +80,28 @@ static int answer_ntor_v3(const struct onion_keys *keys, const struct onion_skin
     return length;
 }
 
-static int answer_ntor(const struct onion_keys *keys, const struct onion_skin *skin,
-                       struct writer *reply, struct onion_answer *answer)
+static int answer_ntor(const struct onion_keys *keys, const struct ntor_exchange *exchange,
+                       const struct onion_skin *skin, struct writer *reply,
+                       struct onion_answer *answer)
 {
     uint8_t yield[TOR1_YIELD_LEN];
-    int error = ntor_server(keys, skin->data, skin->length, reply->at, yield, sizeof(yield));
+    int error = ntor_server_with_exchange(keys, exchange, skin->data, skin->length, reply->at,
+                                          yield, sizeof(yield));
     if (!error)
         keep_keys(answer, yield);
     explicit_bzero(yield, sizeof(yield));
     return error ? error : NTOR_REPLY_LEN;
 }
 
-static void answer_create2(const struct onion_keys *keys, const struct onion_skin *skin,
-                           struct onion_answer *answer)
+static void answer_create2(const struct onion_keys *keys, const struct ntor_exchange *exchange,
+                           const struct onion_skin *skin, struct onion_answer *answer)
 {
     struct writer w = writer_of(answer->body, sizeof(answer->body));
     struct writer reply = w;
     write_u16(&reply, 0);
-    int length = skin->handshake == HANDSHAKE_NTOR ? answer_ntor(keys, skin, &reply, answer)
-                                                   : answer_ntor_v3(keys, skin, &reply, answer);
+    int length = skin->handshake == HANDSHAKE_NTOR
+                     ? answer_ntor(keys, exchange, skin, &reply, answer)
+                     : answer_ntor_v3(keys, exchange, skin, &reply, answer);
     if (length < 0) {
         answer->refused = DESTROY_PROTOCOL;
         return;
@@ -118,12 +124,29 @@ static void answer_fast(const struct onion_skin *skin, struct onion_answer *answ
     memcpy(answer->nonce, answer->body + CREATE_FAST_LEN, CIRCUIT_NONCE_BYTES);
 }
 
-void onion_skin_answer(const struct onion_keys *keys, const struct onion_skin *skin,
-                       struct onion_answer *answer)
+static void read_exchange(struct ntor_exchange *exchange, const struct onion_skin *skin)
 {
-    memset(answer, 0, sizeof(*answer));
-    if (skin->command == CELL_CREATE_FAST)
-        answer_fast(skin, answer);
-    else
-        answer_create2(keys, skin, answer);
+    exchange->client_key = NULL;
+    if (skin->handshake == HANDSHAKE_NTOR)
+        ntor_exchange_read(exchange, skin->data, skin->length);
+    else if (skin->handshake == HANDSHAKE_NTOR_V3)
+        ntor_v3_exchange_read(exchange, skin->data, skin->length);
+}
+
+void onion_skins_answer(const struct curve25519_batch *batch, const struct onion_keys *keys,
+                        const struct onion_skin *const *skins, struct onion_answer *answers,
+                        unsigned n)
+{
+    struct ntor_exchange exchanges[ONION_SKINS_MAX];
+    memset(answers, 0, n * sizeof(*answers));
+    for (unsigned i = 0; i < n; i++)
+        read_exchange(&exchanges[i], skins[i]);
+    ntor_exchange_many(batch, keys, exchanges, n);
+    for (unsigned i = 0; i < n; i++) {
+        if (skins[i]->command == CELL_CREATE_FAST)
+            answer_fast(skins[i], &answers[i]);
+        else
+            answer_create2(keys, &exchanges[i], skins[i], &answers[i]);
+    }
+    explicit_bzero(exchanges, sizeof(exchanges));
 }

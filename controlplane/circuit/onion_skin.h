@@ -7,11 +7,13 @@
 #include "base/cell.h"
 #include "base/message.h"
 #include "crypto/circuit_params.h"
+#include "crypto/curve25519_batch.h"
 #include "crypto/onion_keys.h"
 
 enum {
     CIRCUIT_NONCE_BYTES = 20,
     CREATE2_DATA_MAX = CELL_BODY_LEN - 4, // after handshake type and length
+    ONION_SKINS_MAX = 32,
 };
 
 struct onion_skin {
@@ -34,6 +36,8 @@ struct onion_answer {
 // Reads the cell's body. DESTROY_NONE, or why the circuit is refused at once.
 enum destroy_reason onion_skin_parse(uint8_t command, const uint8_t body[CELL_BODY_LEN],
                                      struct onion_skin *out);
-// `answer` is secret: whoever has it wipes it.
-void onion_skin_answer(const struct onion_keys *keys, const struct onion_skin *skin,
-                       struct onion_answer *answer);
+// Answers `n` skins, ONION_SKINS_MAX at most; none touches another. `batch` may be NULL. The answers
+// are secret: whoever has them wipes them.
+void onion_skins_answer(const struct curve25519_batch *batch, const struct onion_keys *keys,
+                        const struct onion_skin *const *skins, struct onion_answer *answers,
+                        unsigned n);

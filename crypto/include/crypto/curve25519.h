@@ -12,6 +12,8 @@ struct curve25519_key {
     uint8_t public_key[32];
 };
 
+// Makes 32 random bytes a secret (RFC 7748, section 5).
+void curve25519_clamp(uint8_t secret[32]);
 void curve25519_generate(struct curve25519_key *out);
 // Clamps `secret` and computes the public key.
 void curve25519_from_secret(const uint8_t secret[32], struct curve25519_key *out);

@@ -23,6 +23,7 @@ void curve25519_batch_free(struct curve25519_batch *batch);
 // "avx512-ifma", "avx2", or "one by one".
 const char *curve25519_batch_implementation(const struct curve25519_batch *batch);
 
-// All of `list`, in the time of secrets of any value. One exchange's failure is its own.
+// All of `list`; the time does not depend on secrets. One exchange's failure is its own. NULL for
+// `batch`: one after the other.
 void curve25519_many(const struct curve25519_batch *batch, struct curve25519_exchange *list,
                      size_t n);

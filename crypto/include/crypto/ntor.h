@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "crypto/curve25519.h"
+#include "crypto/ntor_exchange.h"
 #include "crypto/onion_keys.h"
 
 enum { NTOR_SKIN_LEN = 84, NTOR_REPLY_LEN = 64, NTOR_KEYS_MAX = 512, CIRCUIT_NONCE_LEN = 20 };
@@ -21,7 +22,12 @@ __attribute__((warn_unused_result)) int ntor_server(const struct onion_keys *key
                                                     const uint8_t *skin, size_t skin_length,
                                                     uint8_t reply[NTOR_REPLY_LEN], uint8_t *key_out,
                                                     size_t key_length);
-// The same with an ephemeral key that the caller made (batches, tests). Never use one twice.
+// The same, its X25519 done: `exchange` has been read from this skin.
+__attribute__((warn_unused_result)) int
+ntor_server_with_exchange(const struct onion_keys *keys, const struct ntor_exchange *exchange,
+                          const uint8_t *skin, size_t skin_length, uint8_t reply[NTOR_REPLY_LEN],
+                          uint8_t *key_out, size_t key_length);
+// The same with an ephemeral key that the caller made (tests). Never use one twice.
 __attribute__((warn_unused_result)) int
 ntor_server_with_key(const struct onion_keys *keys, const struct curve25519_key *ephemeral,
                      const uint8_t *skin, size_t skin_length, uint8_t reply[NTOR_REPLY_LEN],

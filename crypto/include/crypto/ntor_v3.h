@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "crypto/curve25519.h"
+#include "crypto/ntor_exchange.h"
 #include "crypto/onion_keys.h"
 
 #define NTOR_V3_CIRCUIT "circuit extend"
@@ -37,12 +38,23 @@ __attribute__((warn_unused_result)) int
 ntor_v3_server_open(struct ntor_v3_server *server, const struct onion_keys *keys,
                     const void *verification, size_t verification_length, const uint8_t *skin,
                     size_t skin_length, uint8_t *message, size_t capacity);
+// The same, its X25519 done: `exchange` has been read from this skin.
+__attribute__((warn_unused_result)) int
+ntor_v3_server_open_with_exchange(struct ntor_v3_server *server, const struct onion_keys *keys,
+                                  const struct ntor_exchange *exchange, const void *verification,
+                                  size_t verification_length, const uint8_t *skin,
+                                  size_t skin_length, uint8_t *message, size_t capacity);
 // Step 2: writes the reply with our message in it, and key material. The reply's length.
 __attribute__((warn_unused_result)) int
 ntor_v3_server_reply(const struct ntor_v3_server *server, const void *verification,
                      size_t verification_length, const uint8_t *message, size_t message_length,
                      uint8_t *reply, size_t capacity, uint8_t *key_out, size_t key_length);
-// The same with an ephemeral key that the caller made (batches, tests). Never use one twice.
+// The same after ntor_v3_server_open_with_exchange. Never use an exchange twice.
+__attribute__((warn_unused_result)) int ntor_v3_server_reply_with_exchange(
+    const struct ntor_v3_server *server, const struct ntor_exchange *exchange,
+    const void *verification, size_t verification_length, const uint8_t *message,
+    size_t message_length, uint8_t *reply, size_t capacity, uint8_t *key_out, size_t key_length);
+// The same with an ephemeral key that the caller made (tests). Never use one twice.
 __attribute__((warn_unused_result)) int ntor_v3_server_reply_with_key(
     const struct ntor_v3_server *server, const struct curve25519_key *ephemeral,
     const void *verification, size_t verification_length, const uint8_t *message,

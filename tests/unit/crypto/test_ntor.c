@@ -12,6 +12,7 @@
 #include "crypto/create_fast.h"
 #include "crypto/digest.h"
 #include "crypto/ntor.h"
+#include "crypto/ntor_v3.h"
 #include "crypto/random.h"
 #include "hex.h"
 
@@ -87,6 +88,76 @@ static void test_round_trips(void **state)
         assert_memory_equal(server_keys, client_keys, n);
     }
     ntor_client_wipe(&client);
+}
+
+// ntor and ntor-v3 in one batch, with what is refused between them: each client comes to its own
+// keys, or to none.
+static void test_exchange_many(void **state)
+{
+    (void)state;
+    enum { N = 75 };
+    struct item {
+        uint8_t skin[256];
+        size_t length;
+        struct ntor_client client;
+        struct ntor_v3_client v3;
+    } *items = calloc(N, sizeof(*items));
+    struct ntor_exchange *list = calloc(N, sizeof(*list));
+    struct curve25519_batch *batch = curve25519_batch_create();
+    struct onion_keys keys;
+    make_keys(&keys);
+    assert_true(items && list && batch);
+    for (unsigned i = 0; i < N; i++) {
+        struct item *it = &items[i];
+        const uint8_t *b = keys.keys[i / 4 % 2].public_key;
+        if (i % 2 == 0) {
+            ntor_client_start(&it->client, keys.rsa_id, b, it->skin);
+            it->length = NTOR_SKIN_LEN - (i % 12 == 0);
+            ntor_exchange_read(&list[i], it->skin, it->length);
+        } else {
+            int length = ntor_v3_client_start(&it->v3, keys.ed25519_id, b, "x", 1,
+                                              (const uint8_t *)"?", 1, it->skin, 256);
+            it->length = (size_t)length;
+            ntor_v3_exchange_read(&list[i], it->skin, it->length);
+        }
+        if (i % 10 < 2) // a point of small order
+            memset(it->skin + (i % 2 ? 64 : 52), 0, 32);
+    }
+    ntor_exchange_many(batch, &keys, list, N);
+    for (unsigned i = 0; i < N; i++) {
+        struct item *it = &items[i];
+        uint8_t reply[128], ours[KEYS_LEN], theirs[KEYS_LEN], message[8];
+        bool bad = i % 10 < 2 || i % 12 == 0;
+        if (i % 2 == 0) {
+            assert_int_equal(ntor_server_with_exchange(&keys, &list[i], it->skin, it->length, reply,
+                                                       ours, KEYS_LEN),
+                             bad ? -EPROTO : 0);
+            if (!bad)
+                assert_int_equal(
+                    ntor_client_finish(&it->client, reply, NTOR_REPLY_LEN, theirs, KEYS_LEN), 0);
+        } else {
+            struct ntor_v3_server server;
+            int opened = ntor_v3_server_open_with_exchange(
+                &server, &keys, &list[i], "x", 1, it->skin, it->length, message, sizeof(message));
+            assert_int_equal(opened, bad ? -EPROTO : 1);
+            if (!bad) {
+                int length = ntor_v3_server_reply_with_exchange(
+                    &server, &list[i], "x", 1, message, 1, reply, sizeof(reply), ours, KEYS_LEN);
+                assert_int_equal(ntor_v3_client_finish(&it->v3, "x", 1, reply, (size_t)length,
+                                                       message, sizeof(message), theirs, KEYS_LEN),
+                                 1);
+            }
+        }
+        if (!bad)
+            assert_memory_equal(ours, theirs, KEYS_LEN);
+        for (unsigned j = 0; j < i; j++) // nobody's ephemeral key twice
+            if (list[i].client_key && list[j].client_key)
+                assert_memory_not_equal(&list[i].ephemeral, &list[j].ephemeral,
+                                        sizeof(list[i].ephemeral));
+    }
+    curve25519_batch_free(batch);
+    free(items);
+    free(list);
 }
 
 static void test_unknown_onion_key(void **state)
@@ -254,13 +325,10 @@ static void test_create_fast(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vector),
-        cmocka_unit_test(test_round_trips),
-        cmocka_unit_test(test_unknown_onion_key),
-        cmocka_unit_test(test_select),
-        cmocka_unit_test(test_bad_skins),
-        cmocka_unit_test(test_bad_replies),
-        cmocka_unit_test(test_random_input),
+        cmocka_unit_test(test_vector),        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_exchange_many), cmocka_unit_test(test_unknown_onion_key),
+        cmocka_unit_test(test_select),        cmocka_unit_test(test_bad_skins),
+        cmocka_unit_test(test_bad_replies),   cmocka_unit_test(test_random_input),
         cmocka_unit_test(test_create_fast),
     };
     return crypto_init() != 0 || cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Opens records, runs the cell cipher over their cells, seals them again.
+// Opens records, runs a cell cipher over their cells, seals them again.
 #include "floor.h"
 
 #include <stdlib.h>
@@ -8,9 +8,10 @@
 
 #include "base/cell.h"
 #include "crypto/cell_cipher.h"
+#include "crypto/cgo.h"
 #include "crypto/record_aead.h"
 
-enum { RECORDS = 8, CELLS_MAX = 31, ROUNDS = 61, PASSES = 24, CELL_STRIDE = 576 };
+enum { RECORDS = 8, CELLS_MAX = 31, ROUNDS = 61, PASSES = 24, CELL_STRIDE = 576, CGO_BURST = 64 };
 
 static const uint8_t header[RECORD_AAD_LEN] = {23, 3, 3, 0x3e, 0x3e};
 
@@ -19,6 +20,8 @@ struct floor {
     struct ctr_stream streams[RECORDS * CELLS_MAX];
     struct record_aead *aead;
     struct cell_cipher *cipher;
+    struct cgo_cipher *cgo; // NULL: tor1
+    struct cgo_layer layers[RECORDS * CELLS_MAX];
     unsigned cells;
     struct {
         uint8_t sealed[CELLS_MAX * CELL_LEN + 1], tag[RECORD_TAG_LEN];
@@ -55,12 +58,40 @@ static bool open_all(struct floor *f)
     return good;
 }
 
+static const uint8_t *body_of(const struct floor *f, unsigned cell)
+{
+    return f->records[cell / f->cells].plain + cell % f->cells * CELL_LEN + CELL_LEN -
+           CELL_BODY_LEN;
+}
+
+// In bursts, as the relay does.
+static void cgo_all(struct floor *f)
+{
+    struct cgo_job jobs[CGO_BURST];
+    unsigned all = RECORDS * f->cells;
+    for (unsigned done = 0, n; done < all; done += n) {
+        n = all - done < CGO_BURST ? all - done : CGO_BURST;
+        for (unsigned i = 0; i < n; i++) {
+            unsigned cell = done + i;
+            jobs[i].layer = &f->layers[cell];
+            jobs[i].src = body_of(f, cell);
+            jobs[i].dst = f->records[cell / f->cells].cells[cell % f->cells];
+            jobs[i].operation = cell % 2 ? CGO_RELAY_FORWARD : CGO_RELAY_BACKWARD;
+            jobs[i].command = CELL_RELAY;
+        }
+        cgo_run(f->cgo, jobs, n);
+    }
+}
+
 static void cipher_all(struct floor *f)
 {
+    if (f->cgo) {
+        cgo_all(f);
+        return;
+    }
     for (unsigned i = 0; i < RECORDS; i++)
         for (unsigned c = 0; c < f->cells; c++)
-            cell_cipher_add(f->cipher, &f->streams[i * f->cells + c],
-                            f->records[i].plain + c * CELL_LEN + CELL_LEN - CELL_BODY_LEN,
+            cell_cipher_add(f->cipher, &f->streams[i * f->cells + c], body_of(f, i * f->cells + c),
                             f->records[i].cells[c] + CELL_CIPHER_SCRATCH);
     cell_cipher_run(f->cipher);
 }
@@ -84,6 +115,11 @@ static bool prepare(struct floor *f, uint16_t suite)
         return false;
     for (unsigned i = 0; i < RECORDS * CELLS_MAX; i++)
         ctr_stream_init(f->cipher, &f->streams[i], (const uint8_t *)"a circuit's keys");
+    for (unsigned i = 0; f->cgo && i < RECORDS * CELLS_MAX; i += 2) {
+        uint8_t material[CGO_MATERIAL_LEN];
+        memset(material, (int)i + 1, sizeof(material));
+        cgo_relay_layers_init(f->cgo, &f->layers[i], &f->layers[i + 1], material);
+    }
     seal_all(f);
     for (unsigned i = 0; i < RECORDS; i++) {
         memcpy(f->records[i].sealed, f->records[i].out, length_of(f));
@@ -130,10 +166,12 @@ int floor_run(void *arg)
     f->cells = request->record_cells;
     f->aead = record_aead_create();
     f->cipher = cell_cipher_create();
-    request->good = prepare(f, request->cipher);
+    f->cgo = request->cgo ? cgo_cipher_create() : NULL;
+    request->good = (f->cgo || !request->cgo) && prepare(f, request->cipher);
     if (request->good)
         measure(f, &request->result);
     cell_cipher_destroy(f->cipher);
+    cgo_cipher_destroy(f->cgo);
     record_aead_destroy(f->aead);
     free(f);
     return request->good ? 0 : -1;

@@ -12,6 +12,7 @@ struct floor_result {
 
 struct floor_request {
     uint16_t cipher; // TLS cipher suite
+    bool cgo;        // cells; else tor1
     unsigned record_cells;
     struct floor_result result;
     bool good;

@@ -36,6 +36,7 @@ static const char usage[] =
     "  --direction D       both, forward, backward (both)\n"
     "  --mtu N             (1500)\n"
     "  --cipher C          of the records: aes128, aes256, chacha (aes256)\n"
+    "  --cell-cipher C     of the circuits: tor1, cgo (tor1)\n"
     "  --record-cells N    in the records that come in (31, as C tor fills them)\n"
     "  --run N             cells of one circuit in a row (1)\n"
     "  --window N          cells per link that may be inside the relay (32)\n"
@@ -89,6 +90,12 @@ static bool parse_cipher(const char *text, uint16_t *out)
     return true;
 }
 
+static bool parse_cell_cipher(const char *text, bool *cgo)
+{
+    *cgo = strcmp(text, "cgo") == 0;
+    return *cgo || strcmp(text, "tor1") == 0;
+}
+
 static bool parse_direction(const char *text, struct relay_options *o)
 {
     o->forward = strcmp(text, "backward") != 0;
@@ -124,6 +131,8 @@ static bool take_value(const char *name, const char *value, struct relay_options
         return parse_unsigned(value, 576, 9600, &o->mtu);
     if (strcmp(name, "--cipher") == 0)
         return parse_cipher(value, &o->cipher);
+    if (strcmp(name, "--cell-cipher") == 0)
+        return parse_cell_cipher(value, &o->cgo);
     if (strcmp(name, "--record-cells") == 0)
         return parse_unsigned(value, 1, 31, &o->record_cells);
     if (strcmp(name, "--run") == 0)

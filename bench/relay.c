@@ -106,7 +106,8 @@ static bool start_relay(struct relay_bench *b, char *error, size_t error_size)
 // too, and the two may be halves of one.
 static bool measure_floor(const struct relay_options *o, struct floor_result *out)
 {
-    struct floor_request worker = {.cipher = o->cipher, .record_cells = o->record_cells};
+    struct floor_request worker = {
+        .cipher = o->cipher, .cgo = o->cgo, .record_cells = o->record_cells};
     struct floor_request other = worker;
     rte_eal_remote_launch(floor_run, &worker, LCORE_FIRST_WORKER);
     floor_run(&other);
@@ -139,6 +140,7 @@ static bool run(struct relay_bench *b, struct relay_report *r)
     }
     r->checked = n->checked;
     r->wrong = n->wrong;
+    r->followed = n->followed;
     return good;
 }
 

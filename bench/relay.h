@@ -10,6 +10,7 @@ struct relay_options {
     unsigned mtu;
     bool forward, backward;
     uint16_t cipher;       // TLS cipher suite
+    bool cgo;              // the circuits' relay crypto; else tor1
     unsigned record_cells; // in the records that the neighbours send
     unsigned run_cells;    // of one circuit in a row
     unsigned window_cells; // per link: what the neighbours let wait in the relay

@@ -107,7 +107,7 @@ static void created_by_peer(struct setup *s, const struct message *m)
     accept->circuit = m->circuit;
     accept->secret = true;
     accept->command = CELL_CREATED2;
-    accept->crypto.kind = CIRCUIT_CRYPTO_TOR1;
+    accept->crypto.kind = n->options->cgo ? CIRCUIT_CRYPTO_CGO : CIRCUIT_CRYPTO_TOR1;
     neighbours_material(index, accept->crypto.material);
     accept->length = sizeof(index);
     memcpy(accept->payload, &index, sizeof(index));

@@ -15,6 +15,7 @@ enum {
     MARK = 0x52414d53,
     MARK_LEN = 4 + 4 + 8 + 8,
     TRIES_MAX = 8192,
+    SAMPLE_ROW_MAX = 16,
     WINDOW_BYTES = 1 << 20,
 };
 
@@ -47,9 +48,9 @@ static uint64_t tsc_us(void)
 
 // ---- keys
 
-void neighbours_material(unsigned circuit, uint8_t material[TOR1_MATERIAL_LEN])
+void neighbours_material(unsigned circuit, uint8_t material[CGO_MATERIAL_LEN])
 {
-    for (unsigned i = 0; i < TOR1_MATERIAL_LEN; i++)
+    for (unsigned i = 0; i < CGO_MATERIAL_LEN; i++)
         material[i] = (uint8_t)(circuit % NEIGHBOUR_KEYS * 167 + i * 13 + 1);
 }
 
@@ -84,13 +85,24 @@ static bool make_stack(struct neighbours *n)
 static void make_keys(struct neighbours *n)
 {
     for (unsigned i = 0; i < NEIGHBOUR_KEYS; i++) {
-        uint8_t material[TOR1_MATERIAL_LEN];
+        uint8_t material[CGO_MATERIAL_LEN];
         struct tor1_layer forward, backward;
         neighbours_material(i, material);
         tor1_layers_init(n->cipher, &forward, &backward, material);
         n->keys[i][0] = forward.cipher;
         n->keys[i][1] = backward.cipher;
     }
+}
+
+static bool make_cgo_flows(struct neighbours *n)
+{
+    n->cgo = cgo_flows_create(n->options->circuits);
+    for (unsigned i = 0; n->cgo && i < n->options->circuits; i++) {
+        uint8_t material[CGO_MATERIAL_LEN];
+        neighbours_material(i, material);
+        cgo_flows_set(n->cgo, i, material);
+    }
+    return n->cgo != NULL;
 }
 
 static bool make_tables(struct neighbours *n)
@@ -127,7 +139,8 @@ struct neighbours *neighbours_create(const struct relay_options *options, struct
     n->cipher = cell_cipher_create();
     n->tls = (struct tls_worker){record_aead_create(), &n->counters};
     memset(n->record, 0xa5, sizeof(n->record));
-    if (n->cipher && n->tls.aead && make_tables(n) && make_stack(n)) {
+    if (n->cipher && n->tls.aead && make_tables(n) && make_stack(n) &&
+        (!options->cgo || make_cgo_flows(n))) {
         make_keys(n);
         return n;
     }
@@ -142,6 +155,7 @@ void neighbours_destroy(struct neighbours *n)
         free(n->links[i].flows);
     record_aead_destroy((struct record_aead *)(uintptr_t)n->tls.aead);
     cell_cipher_destroy(n->cipher);
+    cgo_flows_destroy(n->cgo);
     free(n->links);
     free(n->circuits);
     free(n->readable);
@@ -286,9 +300,35 @@ static bool try_number(struct neighbours *n, uint32_t id, uint64_t number, const
     return mark[0] == MARK && mark[1] == id && stamp == number;
 }
 
-static bool content_is_right(const uint8_t *plain)
+// The number of a cell of this flow, or UINT64_MAX: it is none.
+static uint64_t number_of(struct neighbours *n, uint32_t id, uint64_t sent, const uint8_t *body,
+                          uint8_t *plain)
 {
-    for (unsigned i = 0; i < CELL_BODY_LEN; i++)
+    for (uint64_t back = 1; back <= sent && back <= TRIES_MAX; back++)
+        if (try_number(n, id, sent - back, body, plain))
+            return sent - back;
+    return UINT64_MAX;
+}
+
+// With CGO a cell tells its number by itself; for its first bytes the one before has to be known.
+static uint64_t number_of_cgo(struct neighbours *n, uint32_t id, uint64_t sent, const uint8_t *body,
+                              uint8_t *plain, unsigned *from)
+{
+    uint32_t mark[2];
+    uint64_t number;
+    cgo_flows_open(n->cgo, id, body, plain);
+    memcpy(mark, plain + MARK_AT, 8);
+    memcpy(&number, plain + MARK_AT + 8, 8);
+    if (mark[0] != MARK || mark[1] != id || number >= sent)
+        return UINT64_MAX;
+    *from = cgo_flows_follows(n->cgo, id, number) ? 0 : CGO_TAG_LEN;
+    n->followed += *from == 0;
+    return number;
+}
+
+static bool content_is_right(const uint8_t *plain, unsigned from)
+{
+    for (unsigned i = from; i < CELL_BODY_LEN; i++)
         if (plain[i] != 0xa5 && (i < MARK_AT || i >= MARK_AT + MARK_LEN))
             return false;
     return true;
@@ -327,16 +367,22 @@ static void check_cell(struct neighbours *n, struct neighbour_link *link, uint32
     }
     const struct bench_circuit *circuit = &n->circuits[id >> 1];
     uint64_t sent = (id & 1 ? &circuit->backward : &circuit->forward)->sent;
-    for (uint64_t back = 1; back <= sent && back <= TRIES_MAX; back++) {
-        if (!try_number(n, id, sent - back, body, plain))
-            continue;
-        if (content_is_right(plain))
-            note_latency(n, plain, now);
-        else
-            n->wrong++;
-        return;
-    }
-    n->wrong++;
+    unsigned from = 0;
+    uint64_t number = n->cgo ? number_of_cgo(n, id, sent, body, plain, &from)
+                             : number_of(n, id, sent, body, plain);
+    if (number != UINT64_MAX && content_is_right(plain, from))
+        note_latency(n, plain, now);
+    else
+        n->wrong++;
+}
+
+// The relay's own message, before the first of the cells towards the origin.
+static void take_extended(struct neighbours *n, uint32_t circid, const uint8_t *body)
+{
+    uint32_t index = (circid & ~CIRCID_INITIATOR_BIT) - 1;
+    if (n->cgo && (index >= n->options->circuits || !cgo_flows_extended(n->cgo, index, body)))
+        n->wrong++;
+    n->extended++;
 }
 
 // CREATE2 and CREATED2: the circuits are being made.
@@ -370,7 +416,7 @@ static void take_cells(struct neighbours *n, struct neighbour_link *link, const 
         else if (command == CELL_CREATE2 || command == CELL_CREATED2)
             take_setup_cell(n, link, circid, command, body);
         else if (command == CELL_RELAY)
-            n->extended++;
+            take_extended(n, circid, body);
         else if (command == CELL_DESTROY)
             n->broken = "the relay closed a circuit";
     }
@@ -410,18 +456,35 @@ static size_t open_record(struct neighbours *n, struct neighbour_link *link,
     return inner;
 }
 
+// Whether the next record is opened. Records with CGO are so in rows, long enough for the same
+// circuit's next cell to be there, too.
+static bool is_sampled(struct neighbours *n, struct neighbour_link *link)
+{
+    if (!n->sending)
+        return true;
+    if (link->sample_left == 0) {
+        if (link->until_sample) {
+            link->until_sample--;
+            return false;
+        }
+        unsigned row = n->cgo ? RTE_MIN(1 + link->n_flows / 4, SAMPLE_ROW_MAX) : 1;
+        unsigned gap = NEIGHBOUR_SAMPLE_RECORDS / 2 + env_random(n) % NEIGHBOUR_SAMPLE_RECORDS;
+        link->sample_left = row;
+        link->until_sample = gap * row;
+    }
+    link->sample_left--;
+    return true;
+}
+
 static void take_record(struct neighbours *n, struct neighbour_link *link,
                         const uint8_t header[TLS_HEADER_LEN], size_t sealed)
 {
-    bool sampled = !n->sending || link->until_sample == 0;
     if (n->sending)
         n->arrived += (sealed - RECORD_TAG_LEN - 1) / CELL_LEN;
-    if (!sampled) {
-        link->until_sample--;
+    if (!is_sampled(n, link)) {
         link->in.sequence++;
         return;
     }
-    link->until_sample = NEIGHBOUR_SAMPLE_RECORDS / 2 + env_random(n) % NEIGHBOUR_SAMPLE_RECORDS;
     size_t inner = open_record(n, link, header, sealed);
     const uint8_t *bytes = n->opened + CELL_CIPHER_SCRATCH;
     if (inner && bytes[inner - 1] == TLS_CONTENT_APPLICATION_DATA)

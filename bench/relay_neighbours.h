@@ -11,8 +11,10 @@
 #include "base/counters.h"
 #include "base/message.h"
 #include "crypto/cell_cipher.h"
+#include "crypto/cgo.h"
 #include "crypto/tor1.h"
 #include "relay.h"
+#include "relay_cgo.h"
 #include "relay_wire.h"
 #include "tcp/tcp.h"
 #include "tls/record_out.h"
@@ -45,6 +47,7 @@ struct neighbour_link {
     bool connected, records, is_readable, sends;
     uint16_t port;
     unsigned until_sample; // records
+    unsigned sample_left;  // records that are opened now, in a row
     uint32_t *flows;       // circuit << 1 | backward
     uint32_t n_flows, next_flow, run_left;
 };
@@ -57,6 +60,7 @@ struct neighbours {
     struct tls_worker tls;
     struct cell_cipher *cipher;
     struct ctr_stream keys[NEIGHBOUR_KEYS][2]; // forward, backward, at their begin
+    struct cgo_flows *cgo;                     // NULL: the circuits have tor1
     struct neighbour_link *links;
     struct bench_circuit *circuits;
     uint64_t now_us;
@@ -71,6 +75,7 @@ struct neighbours {
     uint64_t last_tsc;
     uint64_t sent, arrived;  // cells
     uint64_t checked, wrong; // cells that came out
+    uint64_t followed;       // of the checked, with CGO: compared whole, after the one before
     uint64_t starved;        // turns in which the window let nothing go
     uint64_t turns;
     uint64_t extended;   // EXTENDED2 that came
@@ -88,7 +93,8 @@ struct neighbours {
 struct neighbours *neighbours_create(const struct relay_options *options, struct wire *wire,
                                      const char **error);
 void neighbours_destroy(struct neighbours *n);
-void neighbours_material(unsigned circuit, uint8_t material[TOR1_MATERIAL_LEN]);
+// The circuit's keys; tor1 takes the first TOR1_MATERIAL_LEN bytes.
+void neighbours_material(unsigned circuit, uint8_t material[CGO_MATERIAL_LEN]);
 // The keys that both ends of a link use; `to_relay` says for which direction.
 void neighbours_link_keys(const struct relay_options *options, unsigned link, bool to_relay,
                           struct tls_keys *out);

@@ -15,12 +15,12 @@ static void write_machine(FILE *f, const struct relay_report *r)
     text_escaped(f, r->machine.cpu);
     fprintf(f,
             ", %ld CPUs, %s, load %s before; cells by %s, records by ipsec-mb %s.<br>"
-            "%u links, %u circuits, MTU %u, %s, incoming records of %u cells, %u worker%s; "
+            "%u links, %u circuits with %s, MTU %u, %s, incoming records of %u cells, %u worker%s; "
             "checksums by %s; %s pages; %.3g %% of the frames lost on purpose. The wire is a pair "
             "of rings, and the generators' core copies what a NIC's DMA would.</p>\n",
             r->machine.cpus, r->machine.kernel, r->machine.load, r->machine.cell_cipher,
-            r->machine.record_aead, o->links, o->circuits, o->mtu, cipher_suite_name(o->cipher),
-            o->record_cells, o->workers, o->workers == 1 ? "" : "s",
+            r->machine.record_aead, o->links, o->circuits, relay_cell_cipher(r), o->mtu,
+            cipher_suite_name(o->cipher), o->record_cells, o->workers, o->workers == 1 ? "" : "s",
             o->nic_checksums ? "the NIC" : "software", o->hugepages ? "huge" : "small",
             o->loss_percent);
 }

@@ -43,6 +43,11 @@ bool relay_neighbours_limit(const struct relay_report *r)
     return r->most.busy_share < busy_enough;
 }
 
+const char *relay_cell_cipher(const struct relay_report *r)
+{
+    return r->options->cgo ? "cgo" : "tor1";
+}
+
 static const char *direction(const struct relay_options *o)
 {
     return o->forward && o->backward ? "both directions" : o->forward ? "forward" : "backward";
@@ -53,10 +58,10 @@ static void print_set_up(const struct relay_report *r)
     const struct relay_options *o = r->options;
     printf("CPU: %s, %ld of them, load %s; cells: %s; records: ipsec-mb %s\n", r->machine.cpu,
            r->machine.cpus, r->machine.load, r->machine.cell_cipher, r->machine.record_aead);
-    printf("%u links, %u circuits, %s, MTU %u, %s, records of %u cells, %u worker%s, "
+    printf("%u links, %u circuits with %s, %s, MTU %u, %s, records of %u cells, %u worker%s, "
            "checksums by %s, %s pages, %.2g %% loss\n\n",
-           o->links, o->circuits, direction(o), o->mtu, cipher_suite_name(o->cipher),
-           o->record_cells, o->workers, o->workers == 1 ? "" : "s",
+           o->links, o->circuits, relay_cell_cipher(r), direction(o), o->mtu,
+           cipher_suite_name(o->cipher), o->record_cells, o->workers, o->workers == 1 ? "" : "s",
            o->nic_checksums ? "the NIC" : "software", o->hugepages ? "huge" : "small",
            o->loss_percent);
 }
@@ -112,6 +117,11 @@ void relay_print_text(const struct relay_report *r)
     printf("\n%" PRIu64 " cells of those that came out were decrypted and compared: %" PRIu64
            " were wrong\n",
            r->checked, r->wrong);
+    if (r->options->cgo)
+        printf("%" PRIu64
+               " of them whole, since the cell before was, too; the others but for their "
+               "first 16 bytes\n",
+               r->followed);
 }
 
 static json_t *json_of_result(const struct relay_report *r, const struct relay_result *m)
@@ -143,20 +153,20 @@ int relay_print_json(const struct relay_report *r)
     }
     json_t *root = json_pack(
         "{s:s, s:{s:s, s:i, s:s, s:s, s:s, s:s, s:f}, "
-        "s:{s:i, s:i, s:i, s:i, s:s, s:s, s:i, s:i, s:f, s:b, s:b}, "
-        "s:o, s:{s:f, s:f, s:f, s:f}, s:f, s:b, s:o, s:I, s:I, s:I}",
+        "s:{s:i, s:i, s:i, s:i, s:s, s:s, s:s, s:i, s:i, s:f, s:b, s:b}, "
+        "s:o, s:{s:f, s:f, s:f, s:f}, s:f, s:b, s:o, s:I, s:I, s:I, s:I}",
         "benchmark", "relay", "machine", "cpu", r->machine.cpu, "cpus", (int)r->machine.cpus,
         "kernel", r->machine.kernel, "load", r->machine.load, "cell_cipher", r->machine.cell_cipher,
         "ipsec_mb", r->machine.record_aead, "tsc_hz", r->hz, "options", "links", (int)o->links,
         "circuits", (int)o->circuits, "workers", (int)o->workers, "mtu", (int)o->mtu, "cipher",
-        cipher_suite_name(o->cipher), "direction", direction(o), "record_cells",
-        (int)o->record_cells, "window_cells", (int)o->window_cells, "loss_percent", o->loss_percent,
-        "nic_checksums", (int)o->nic_checksums, "hugepages", (int)o->hugepages, "maximum",
-        json_of_result(r, &r->most), "crypto_floor", "open_ns", f.open_ns, "cell_ns", f.cell_ns,
-        "seal_ns", f.seal_ns, "ns", relay_floor_ns(r), "ratio", relay_ratio(r),
-        "generators_were_the_limit", (int)relay_neighbours_limit(r), "loads", loads, "checked",
-        (json_int_t)r->checked, "wrong", (json_int_t)r->wrong, "relay_memory_bytes",
-        (json_int_t)r->relay_bytes);
+        cipher_suite_name(o->cipher), "cell_cipher", relay_cell_cipher(r), "direction",
+        direction(o), "record_cells", (int)o->record_cells, "window_cells", (int)o->window_cells,
+        "loss_percent", o->loss_percent, "nic_checksums", (int)o->nic_checksums, "hugepages",
+        (int)o->hugepages, "maximum", json_of_result(r, &r->most), "crypto_floor", "open_ns",
+        f.open_ns, "cell_ns", f.cell_ns, "seal_ns", f.seal_ns, "ns", relay_floor_ns(r), "ratio",
+        relay_ratio(r), "generators_were_the_limit", (int)relay_neighbours_limit(r), "loads", loads,
+        "checked", (json_int_t)r->checked, "wrong", (json_int_t)r->wrong, "followed",
+        (json_int_t)r->followed, "relay_memory_bytes", (json_int_t)r->relay_bytes);
     int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0;
     printf("\n");
     json_decref(root);

@@ -17,13 +17,15 @@ struct relay_report {
     struct relay_result most;      // as much as goes
     struct relay_result loads[RELAY_LOADS];
     bool has_loads;
-    uint64_t checked, wrong;
+    uint64_t checked, wrong, followed;
     uint64_t relay_bytes; // of DPDK's memory, for pools and tables
     double hz;            // of the time-stamp counter
 };
 
 double relay_floor_ns(const struct relay_report *r);
 double relay_ratio(const struct relay_report *r);
+// The name of the circuits' relay crypto.
+const char *relay_cell_cipher(const struct relay_report *r);
 // The generators could not keep the workers busy.
 bool relay_neighbours_limit(const struct relay_report *r);
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Hashes, HMAC and key derivation over OpenSSL and libsodium.
+// SHA256_CTX, which OpenSSL 3 would rather have behind EVP, is the only one that uses the CPU's SHA
+// instructions, can be copied, and costs nothing to make.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/digest.h"
 
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -28,7 +32,12 @@ void sha1(const void *bytes, size_t length, uint8_t out[SHA1_LEN])
 
 void sha256(const void *bytes, size_t length, uint8_t out[SHA256_LEN])
 {
-    digest_or_random(EVP_sha256(), bytes, length, out, SHA256_LEN);
+    SHA256_CTX hash;
+
+    SHA256_Init(&hash);
+    SHA256_Update(&hash, bytes, length);
+    SHA256_Final(out, &hash);
+    explicit_bzero(&hash, sizeof(hash));
 }
 
 void sha512(const void *bytes, size_t length, uint8_t out[SHA512_LEN])
@@ -56,15 +65,54 @@ void shake256(const void *bytes, size_t length, void *out, size_t out_length)
     EVP_MD_CTX_free(ctx);
 }
 
+// HMAC after its key: where the inner and the outer hash begin.
+struct hmac {
+    SHA256_CTX inner, outer;
+};
+
+static void hmac_start(struct hmac *h, const void *key, size_t key_length)
+{
+    uint8_t pad[SHA256_CBLOCK] = {0};
+
+    if (key_length > sizeof(pad))
+        sha256(key, key_length, pad);
+    else if (key_length > 0)
+        memcpy(pad, key, key_length);
+    for (size_t i = 0; i < sizeof(pad); i++)
+        pad[i] ^= 0x36;
+    SHA256_Init(&h->inner);
+    SHA256_Update(&h->inner, pad, sizeof(pad));
+    for (size_t i = 0; i < sizeof(pad); i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    SHA256_Init(&h->outer);
+    SHA256_Update(&h->outer, pad, sizeof(pad));
+    explicit_bzero(pad, sizeof(pad));
+}
+
+// `h` stays as it is, for another message.
+static void hmac_finish(const struct hmac *h, const void *bytes, size_t length,
+                        uint8_t out[SHA256_LEN])
+{
+    SHA256_CTX hash = h->inner;
+    uint8_t inner[SHA256_LEN];
+
+    SHA256_Update(&hash, bytes, length);
+    SHA256_Final(inner, &hash);
+    hash = h->outer;
+    SHA256_Update(&hash, inner, sizeof(inner));
+    SHA256_Final(out, &hash);
+    explicit_bzero(&hash, sizeof(hash));
+    explicit_bzero(inner, sizeof(inner));
+}
+
 void hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length,
                  uint8_t out[SHA256_LEN])
 {
-    crypto_auth_hmacsha256_state state;
+    struct hmac h;
 
-    crypto_auth_hmacsha256_init(&state, key, key_length);
-    crypto_auth_hmacsha256_update(&state, bytes, length);
-    crypto_auth_hmacsha256_final(&state, out);
-    explicit_bzero(&state, sizeof(state));
+    hmac_start(&h, key, key_length);
+    hmac_finish(&h, bytes, length, out);
+    explicit_bzero(&h, sizeof(h));
 }
 
 int hkdf_sha256(const void *secret, size_t secret_length, const void *salt, size_t salt_length,
@@ -73,19 +121,21 @@ int hkdf_sha256(const void *secret, size_t secret_length, const void *salt, size
     uint8_t prk[SHA256_LEN];
     uint8_t block[SHA256_LEN + HKDF_INFO_MAX + 1]; // T(i-1) | info | i
     uint8_t t[SHA256_LEN];
+    struct hmac h;
     uint8_t *at = out;
 
     if (info_length > HKDF_INFO_MAX || out_length > HKDF_OUT_MAX)
         return -EINVAL;
 
     hmac_sha256(salt, salt_length, secret, secret_length, prk);
+    hmac_start(&h, prk, sizeof(prk));
     size_t chained = 0; // T(0) is empty
     for (unsigned i = 1; out_length > 0; i++) {
         memcpy(block, t, chained);
         if (info_length > 0)
             memcpy(block + chained, info, info_length);
         block[chained + info_length] = (uint8_t)i;
-        hmac_sha256(prk, sizeof(prk), block, chained + info_length + 1, t);
+        hmac_finish(&h, block, chained + info_length + 1, t);
         chained = SHA256_LEN;
 
         size_t part = out_length < SHA256_LEN ? out_length : SHA256_LEN;
@@ -93,6 +143,7 @@ int hkdf_sha256(const void *secret, size_t secret_length, const void *salt, size
         at += part;
         out_length -= part;
     }
+    explicit_bzero(&h, sizeof(h));
     explicit_bzero(prk, sizeof(prk));
     explicit_bzero(block, sizeof(block));
     explicit_bzero(t, sizeof(t));

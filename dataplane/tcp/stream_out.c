@@ -54,6 +54,15 @@ static void starved(struct tcp_conn *conn)
     tcp_arm_retransmit(conn, false);
 }
 
+// It will be filled soon, and no cache holds it.
+static void prefetch_room(const struct tcp_conn *conn, const struct rte_mbuf *m)
+{
+    const char *at = (const char *)m->buf_addr + m->data_off;
+    const char *end = at + conn->data_header + conn->mss;
+    for (; at < end; at += RTE_CACHE_LINE_SIZE)
+        __builtin_prefetch(at, 1);
+}
+
 static bool spare_add(struct tcp_conn *conn)
 {
     struct tcp_stack *stack = conn->stack;
@@ -62,6 +71,7 @@ static bool spare_add(struct tcp_conn *conn)
         starved(conn);
         return false;
     }
+    prefetch_room(conn, m);
     segment_of(stack, m)->next = conn->spare;
     conn->spare = m;
     return true;

@@ -15,7 +15,7 @@
 #include "net/internal.h"
 
 enum {
-    PREFETCH_AHEAD = 4,
+    PREFETCH_AHEAD = 8,
     ROOM_MIN = 32, // some drivers receive nothing when asked for few
 };
 

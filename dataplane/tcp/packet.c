@@ -8,7 +8,7 @@
 // The packet that comes after the next ones is on its way into the cache when its turn comes.
 static void prefetch_packet(struct rte_mempool *packets)
 {
-    enum { AHEAD = 4 };
+    enum { AHEAD = 16 }; // a few records: packets are taken for a whole one at a time
     const struct rte_mempool_cache *cache = rte_mempool_default_cache(packets, rte_lcore_id());
     if (!cache || cache->len <= AHEAD)
         return;

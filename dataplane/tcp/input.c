@@ -5,6 +5,8 @@
 
 #include "tcp/internal.h"
 
+enum { ACKED_AHEAD = 4 }; // segments that are fetched for an ACK
+
 // PAWS (RFC 7323, 5.3).
 static bool timestamp_ok(struct tcp_conn *conn, const struct tcp_header *header)
 {
@@ -229,22 +231,35 @@ static void input_one(struct tcp_stack *stack, const struct arrival *a)
     rte_pktmbuf_free(a->packet);
 }
 
-// What the ACK of a segment will look at first: its connection, and the oldest segment that waits
-// for it. A hint: by its turn, the segments before this one may have changed all that.
-static void prefetch_queue(const struct tcp_stack *stack, uint32_t bucket)
-{
-    const struct tcp_conn *conn = LIST_FIRST(&stack->table[bucket]);
-    if (!conn || !conn->send_head)
-        return;
-    rte_prefetch0(conn->send_head);
-    rte_prefetch0(segment_of(stack, conn->send_head));
-}
-
 static void prefetch_conn(const struct tcp_stack *stack, uint32_t bucket)
 {
     const char *conn = (const char *)LIST_FIRST(&stack->table[bucket]);
     for (size_t at = 0; conn && at < sizeof(struct tcp_conn); at += RTE_CACHE_LINE_SIZE)
         rte_prefetch0(conn + at);
+}
+
+// The segments that the ACKs of a burst will free were sent long ago, and each knows only the next:
+// all connections' queues are walked side by side. A hint, like all of this: by its turn, the
+// segments before this one may have changed everything.
+static void prefetch_acked(const struct tcp_stack *stack, const struct arrival *arrivals,
+                           unsigned n)
+{
+    struct rte_mbuf *at[TCP_INPUT_BURST];
+    for (unsigned i = 0; i < n; i++) {
+        const struct tcp_conn *conn = LIST_FIRST(&stack->table[arrivals[i].bucket]);
+        bool frees = conn && seq_lt(conn->snd_una, arrivals[i].header.ack);
+        at[i] = frees ? conn->send_head : NULL;
+    }
+    for (unsigned step = 0; step < ACKED_AHEAD; step++) {
+        for (unsigned i = 0; i < n; i++) {
+            if (step && at[i])
+                at[i] = segment_of(stack, at[i])->next;
+            if (at[i]) {
+                rte_prefetch0(at[i]);
+                rte_prefetch0(segment_of(stack, at[i]));
+            }
+        }
+    }
 }
 
 // At most TCP_INPUT_BURST packets. In stages, so that what one segment needs comes into the cache
@@ -268,8 +283,7 @@ void tcp_input_burst(struct tcp_stack *stack, struct rte_mbuf **packets, unsigne
     }
     for (unsigned i = 0; i < good; i++)
         prefetch_conn(stack, arrivals[i].bucket);
-    for (unsigned i = 0; i < good; i++)
-        prefetch_queue(stack, arrivals[i].bucket);
+    prefetch_acked(stack, arrivals, good);
     for (unsigned i = 0; i < good; i++)
         input_one(stack, &arrivals[i]);
 }

@@ -33,8 +33,8 @@ static const char usage[] =
     "relay:\n"
     "  --links N           half of them towards origins (64)\n"
     "  --circuits N        (2000)\n"
-    "  --direction D       both, forward, backward (both)\n"
-    "  --mtu N             (1500)\n"
+    "  --direction D       both, forward, backward, or N: percent of the cells forward (both)\n"
+    "  --mtu N[,N…]        a run of each (1500,9000)\n"
     "  --cipher C          of the records: aes128, aes256, chacha (aes256)\n"
     "  --cell-cipher C     of the circuits: tor1, cgo (tor1)\n"
     "  --record-cells N    in the records that come in (31, as C tor fills them)\n"
@@ -42,13 +42,15 @@ static const char usage[] =
     "  --window N          cells per link that may be inside the relay (32)\n"
     "  --loss PERCENT      of frames, either way (0)\n"
     "  --workers N         (1)\n"
-    "  --cross WHICH       circuits from one worker to another: any, none, all (any)\n"
+    "  --cross WHICH       circuits from one worker to another: any, none, all; half: both kinds\n"
+    "                      are measured in turns (half when there are several workers)\n"
     "  --cpus G,W          CPU of the generators, CPU of the first worker (0,1)\n"
     "  --seconds S         of each measurement (2)\n"
     "  --checksums WHO     nic, software: who does TCP's and IP's (nic)\n"
     "  --hugepages         use the system's\n"
     "  --memory MB         (as much as the pools take)\n"
     "  --no-latency        leave that part out\n"
+    "  --wrong-keys        expect other keys than the relay has: the check must then fail\n"
     "\n"
     "  --json        print one JSON object instead of a table\n"
     "  --report DIR  write an HTML page with charts there\n"
@@ -98,17 +100,41 @@ static bool parse_cell_cipher(const char *text, bool *cgo)
 
 static bool parse_direction(const char *text, struct relay_options *o)
 {
-    o->forward = strcmp(text, "backward") != 0;
-    o->backward = strcmp(text, "forward") != 0;
-    return strcmp(text, "both") == 0 || o->forward != o->backward;
+    static const struct {
+        const char *name;
+        unsigned percent;
+    } names[] = {{"both", 50}, {"forward", 100}, {"backward", 0}};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        o->forward_percent = names[i].percent;
+        if (strcmp(text, names[i].name) == 0)
+            return true;
+    }
+    return parse_unsigned(text, 0, 100, &o->forward_percent);
+}
+
+// "1500,9000"
+static bool parse_mtus(const char *text, struct relay_options *o)
+{
+    char copy[64], *rest = copy, *one;
+    o->n_mtus = 0;
+    if ((size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy))
+        return false;
+    while ((one = strsep(&rest, ",")))
+        if (o->n_mtus == RELAY_MTUS_MAX || !parse_unsigned(one, 576, 9600, &o->mtus[o->n_mtus++]))
+            return false;
+    return true;
 }
 
 static bool parse_cross(const char *text, struct relay_options *o)
 {
-    o->cross = strcmp(text, "all") == 0    ? CROSS_ALL
-               : strcmp(text, "none") == 0 ? CROSS_NONE
-                                           : CROSS_ANY;
-    return o->cross != CROSS_ANY || strcmp(text, "any") == 0;
+    static const char *const names[] = {
+        [CROSS_ANY] = "any", [CROSS_NONE] = "none", [CROSS_ALL] = "all", [CROSS_HALF] = "half"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(text, names[i]) == 0) {
+            o->cross = (enum relay_cross)i;
+            return true;
+        }
+    return false;
 }
 
 static bool parse_checksums(const char *text, struct relay_options *o)
@@ -128,7 +154,7 @@ static bool take_value(const char *name, const char *value, struct relay_options
     if (strcmp(name, "--direction") == 0)
         return parse_direction(value, o);
     if (strcmp(name, "--mtu") == 0)
-        return parse_unsigned(value, 576, 9600, &o->mtu);
+        return parse_mtus(value, o);
     if (strcmp(name, "--cipher") == 0)
         return parse_cipher(value, &o->cipher);
     if (strcmp(name, "--cell-cipher") == 0)
@@ -167,6 +193,8 @@ static bool take_flag(const char *name, struct relay_options *o)
         o->hugepages = true;
     else if (strcmp(name, "--no-latency") == 0)
         o->latency = false;
+    else if (strcmp(name, "--wrong-keys") == 0)
+        o->wrong_keys = true;
     else
         return false;
     return true;

@@ -2,10 +2,15 @@
 // `ramson-bench relay`: sets the relay and its neighbours up, measures, prints.
 #include "relay.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,9 +26,9 @@ const struct relay_options relay_defaults = {
     .links = 64,
     .circuits = 2000,
     .workers = 1,
-    .mtu = 1500,
-    .forward = true,
-    .backward = true,
+    .mtus = {1500, 9000},
+    .n_mtus = 2,
+    .forward_percent = 50,
     .cipher = TLS_AES_256_GCM_SHA384_ID,
     .record_cells = 31,
     .run_cells = 1,
@@ -31,10 +36,16 @@ const struct relay_options relay_defaults = {
     .seconds = 2,
     .latency = true,
     .nic_checksums = true,
+    .cross = CROSS_UNSET,
     .cpus = {0, 1},
 };
 
-enum { LCORE_FIRST_WORKER = 1, RELAY_CELLS = 65536, RELAY_PACKETS = 32768 };
+enum {
+    LCORE_FIRST_WORKER = 1,
+    RELAY_CELLS = 65536,
+    RELAY_PACKETS = 32768,
+    CROSSING_ROUNDS = 3,
+};
 
 static int tell_clock(void *arg)
 {
@@ -120,28 +131,51 @@ static bool measure_floor(const struct relay_options *o, struct floor_result *ou
 static bool measure_loads(struct relay_bench *b, struct relay_report *r)
 {
     for (unsigned i = 0; i < RELAY_LOADS; i++)
-        if (!relay_measure(b, b->options->seconds / 2, relay_loads[i] * r->most.cells_per_s,
+        if (!relay_measure(b, b->options->seconds, relay_loads[i] * r->most.cells_per_s,
                            &r->loads[i]))
             return false;
     r->has_loads = true;
     return true;
 }
 
+// Circuits of both kinds in turns, so that what disturbs the machine disturbs both; the least of
+// each.
+static bool measure_crossing(struct relay_bench *b, struct relay_report *r)
+{
+    struct relay_result *const least[2] = {&r->staying, &r->crossing};
+    for (unsigned i = 0; i < 2 * CROSSING_ROUNDS; i++) {
+        struct relay_result result;
+        b->neighbours->only = i % 2 ? CROSS_ALL : CROSS_NONE;
+        if (!relay_measure(b, b->options->seconds / CROSSING_ROUNDS, 0, &result))
+            return false;
+        if (i < 2 || result.cycles_per_cell < least[i % 2]->cycles_per_cell)
+            *least[i % 2] = result;
+    }
+    b->neighbours->only = CROSS_ANY;
+    r->has_crossing = true;
+    return true;
+}
+
 static bool run(struct relay_bench *b, struct relay_report *r)
 {
+    const struct relay_options *o = b->options;
     struct neighbours *n = b->neighbours;
-    n->window_cells = (uint64_t)b->options->window_cells * b->options->links;
-    bool good = control_set_up(b->dp, n) && relay_measure(b, b->options->seconds, 0, &r->most) &&
-                (!b->options->latency || measure_loads(b, r));
-    if (!good) {
+    n->window_cells = (uint64_t)o->window_cells * o->links;
+    bool good = control_set_up(b->dp, n) && relay_measure(b, o->seconds, 0, &r->most) &&
+                (o->cross != CROSS_HALF || measure_crossing(b, r)) &&
+                (!o->latency || measure_loads(b, r));
+    if (good)
+        r->lost = relay_drain(b);
+    if (!good || n->broken) {
         fprintf(stderr, "ramson-bench: %s\n", n->broken ? n->broken : "no memory");
-        counters_print(stderr, "worker", dataplane_counters(b->dp, 0));
+        for (unsigned i = 0; i < dataplane_workers(b->dp); i++)
+            counters_print(stderr, "worker", dataplane_counters(b->dp, i));
         counters_print(stderr, "neighbours", &n->counters);
     }
     r->checked = n->checked;
     r->wrong = n->wrong;
     r->followed = n->followed;
-    return good;
+    return good && !n->broken;
 }
 
 // What is allocated of DPDK's memory.
@@ -172,30 +206,79 @@ static bool start_run_stop(struct relay_bench *b, struct relay_report *r)
     return good;
 }
 
-int bench_relay(const struct relay_options *options)
+// The child's part: everything that belongs to one run, which has all of DPDK to itself.
+static bool run_one(struct relay_report *r)
 {
     static struct relay_bench b;
-    static struct relay_report r;
-    b.options = r.options = options;
-    machine_describe(&r.machine);
-    if (!start_eal(options)) {
+    b.options = &r->options;
+    if (!start_eal(b.options)) {
         fprintf(stderr, "ramson-bench: DPDK does not start; see --memory and --hugepages\n");
-        return 1;
+        return false;
     }
-    r.hz = (double)rte_get_tsc_hz();
-    if (!measure_floor(options, &r.floors[0])) {
+    r->hz = (double)rte_get_tsc_hz();
+    if (!measure_floor(b.options, &r->floors[0])) {
         fprintf(stderr, "ramson-bench: this CPU or its memory does not do\n");
-        return 1;
+        return false;
     }
-    if (!start_run_stop(&b, &r) || !measure_floor(options, &r.floors[1]))
-        return 1;
+    return start_run_stop(&b, r) && measure_floor(b.options, &r->floors[1]);
+}
+
+// Runs one of the runs in a process of its own. `r` is in memory that both share.
+static bool run_in_child(struct relay_report *r)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        _exit(run_one(r) ? 0 : 1);
+    }
+    int status = 0;
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (child < 0 || WIFSIGNALED(status))
+        fprintf(stderr, "ramson-bench: %s\n",
+                child < 0 ? strerror(errno) : strsignal(WTERMSIG(status)));
+    return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static int tell(const struct relay_reports *all, const struct relay_options *options)
+{
     int failed = 0;
     if (options->json)
-        failed = relay_print_json(&r);
+        failed = relay_print_json(all);
     else
-        relay_print_text(&r);
-    int rc = options->report ? relay_write_page(&r, options->report) : 0;
+        relay_print_text(all);
+    int rc = options->report ? relay_write_page(all, options->report) : 0;
     if (rc != 0)
         fprintf(stderr, "ramson-bench: can't write to %s: %s\n", options->report, strerror(-rc));
-    return failed || rc != 0 || r.wrong != 0;
+    return failed || rc != 0;
+}
+
+int bench_relay(const struct relay_options *options)
+{
+    static struct relay_reports all;
+    size_t bytes = options->n_mtus * sizeof(*all.runs);
+    all.n = options->n_mtus;
+    all.runs = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (all.runs == MAP_FAILED) {
+        fprintf(stderr, "ramson-bench: no memory\n");
+        return 1;
+    }
+    machine_describe(&all.machine);
+    bool good = true;
+    for (unsigned i = 0; good && i < all.n; i++) {
+        all.runs[i].options = *options;
+        all.runs[i].options.mtu = options->mtus[i];
+        if (options->cross == CROSS_UNSET)
+            all.runs[i].options.cross = options->workers > 1 ? CROSS_HALF : CROSS_ANY;
+        good = run_in_child(&all.runs[i]);
+    }
+    machine_end(&all.machine);
+    int failed = !good || tell(&all, options);
+    for (unsigned i = 0; good && i < all.n; i++)
+        if (all.runs[i].wrong || all.runs[i].lost || !all.runs[i].checked)
+            failed = 1;
+    if (good && failed)
+        fprintf(stderr, "ramson-bench: FAILED: cells that were wrong, or lost, or none checked\n");
+    munmap(all.runs, bytes);
+    return failed;
 }

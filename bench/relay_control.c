@@ -83,9 +83,11 @@ static void link_cell(struct setup *s, const struct message *m)
 static void choose_away_link(struct neighbours *n, struct bench_circuit *c, unsigned worker)
 {
     unsigned half = n->options->links / 2;
-    for (unsigned i = 0; i < half && n->options->cross != CROSS_ANY; i++) {
+    enum relay_cross cross = n->options->cross;
+    bool crosses = cross == CROSS_ALL || (cross == CROSS_HALF && (c - n->circuits) / half % 2);
+    for (unsigned i = 0; i < half && cross != CROSS_ANY; i++) {
         unsigned link = half + (c->away_link - half + i) % half;
-        if ((n->links[link].worker != worker) == (n->options->cross == CROSS_ALL)) {
+        if ((n->links[link].worker != worker) == crosses) {
             c->away_link = (uint16_t)link;
             return;
         }

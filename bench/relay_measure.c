@@ -11,13 +11,22 @@
 enum { WINDOWS_MAX = 1 << 16, TURNS_PER_LOOK = 16 };
 
 static const double window_s = 0.002;
-static const double quiet_share_min = 0.97;
 static const double warm_up_s = 0.15;
-static const unsigned settle_windows = 4; // until what waited through a disturbance has gone
+static const double drain_s = 5;
+
+// What a window must be to count. Latency bears less: a cell that waits for a thread which lost its
+// CPU waits for all of that time.
+struct quiet {
+    double cpu_share_min;
+    unsigned settle_windows; // until what waited through a disturbance has gone
+};
+static const struct quiet quiet_for_cost = {0.97, 4}, quiet_for_latency = {0.985, 10};
 
 const char *const relay_stage_names[STAGES] = {
     "receive, IP", "TCP in, events",          "open records",
     "cells",       "schedule, seal, TCP out", "transmit"};
+const char *const relay_stage_keys[STAGES] = {"rx",    "tcp_in",   "tls_open",
+                                              "cells", "tls_seal", "tx"};
 
 struct snapshot {
     uint64_t tsc;
@@ -57,13 +66,13 @@ static void take(struct relay_bench *b, struct snapshot *s)
 }
 
 static bool was_quiet(const struct relay_bench *b, const struct snapshot *from,
-                      const struct snapshot *to)
+                      const struct snapshot *to, double cpu_share_min)
 {
     double wall_ns = (double)(to->tsc - from->tsc) * 1e9 / (double)rte_get_tsc_hz();
-    bool quiet = (double)(to->own_ns - from->own_ns) > wall_ns * quiet_share_min;
+    double least_ns = wall_ns * cpu_share_min;
+    bool quiet = (double)(to->own_ns - from->own_ns) > least_ns;
     for (unsigned i = 0; i < dataplane_workers(b->dp); i++)
-        quiet =
-            quiet && (double)(to->worker_ns[i] - from->worker_ns[i]) > wall_ns * quiet_share_min;
+        quiet = quiet && (double)(to->worker_ns[i] - from->worker_ns[i]) > least_ns;
     return quiet && wall_ns < window_s * 1e9 * 2;
 }
 
@@ -149,11 +158,14 @@ static void sum_middle(struct window *windows, unsigned n, struct relay_result *
 static void percentiles(struct neighbours *n, struct relay_result *r)
 {
     static const double which[3] = {0.5, 0.99, 0.999};
+    const double us = 1e6 / (double)rte_get_tsc_hz();
     r->latencies = n->n_latencies;
+    r->all_latencies = n->all_latencies.n;
     qsort(n->latencies, n->n_latencies, sizeof(*n->latencies), by_value);
-    for (unsigned i = 0; n->n_latencies && i < 3; i++) {
-        unsigned at = (unsigned)((double)(n->n_latencies - 1) * which[i]);
-        r->latency_us[i] = (double)n->latencies[at] * 16e6 / (double)rte_get_tsc_hz();
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned at = n->n_latencies ? (unsigned)((double)(n->n_latencies - 1) * which[i]) : 0;
+        r->latency_us[i] = n->n_latencies ? (double)n->latencies[at] * 16 * us : 0;
+        r->all_latency_us[i] = histogram_at(&n->all_latencies, which[i]) * us;
     }
 }
 
@@ -174,64 +186,158 @@ static void note_drops(const struct counters *before, const struct counters *aft
 #undef NOTE_DROP
 }
 
-static void run_until(struct relay_bench *b, uint64_t until)
+// ---- turns of the threads' loops
+
+// Their lengths in the windows that count. The worker's are seen from outside: its counters change
+// at a turn's end, and the generators look after each of their own (shorter) turns.
+struct turns {
+    struct histogram worker, generator; // TSC cycles
+};
+
+struct watch {
+    uint64_t last_tsc, last_busy;
+    struct turns window, counting;
+};
+
+static void look_at_turns(struct relay_bench *b, struct watch *watch)
+{
+    uint64_t now = rte_rdtsc();
+    uint64_t busy = __atomic_load_n(&dataplane_counters(b->dp, 0)->cycles_busy, __ATOMIC_RELAXED);
+    histogram_add(&watch->window.generator, now - watch->last_tsc);
+    if (busy != watch->last_busy)
+        histogram_add(&watch->window.worker, busy - watch->last_busy);
+    watch->last_tsc = now;
+    watch->last_busy = busy;
+}
+
+static void end_turns_of_window(struct watch *watch, bool counts)
+{
+    if (counts) {
+        histogram_merge(&watch->counting.worker, &watch->window.worker);
+        histogram_merge(&watch->counting.generator, &watch->window.generator);
+    }
+    memset(&watch->window, 0, sizeof(watch->window));
+}
+
+static void note_turns(const struct watch *watch, struct relay_result *r)
+{
+    static const double which[3] = {0.5, 0.99, 1};
+    const double us = 1e6 / (double)rte_get_tsc_hz();
+    for (unsigned i = 0; i < 3; i++) {
+        r->worker_turn_us[i] = histogram_at(&watch->counting.worker, which[i]) * us;
+        r->generator_turn_us[i] = histogram_at(&watch->counting.generator, which[i]) * us;
+    }
+}
+
+// ---- measuring
+
+static void run_until(struct relay_bench *b, uint64_t until, struct watch *watch)
 {
     do {
-        for (unsigned i = 0; i < TURNS_PER_LOOK; i++)
+        for (unsigned i = 0; i < TURNS_PER_LOOK; i++) {
             neighbours_turn(b->neighbours);
+            if (watch)
+                look_at_turns(b, watch);
+        }
     } while (rte_rdtsc() < until && !b->neighbours->broken);
 }
 
-bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
-                   struct relay_result *out)
+static void begin(struct relay_bench *b, double cells_per_s)
 {
     struct neighbours *n = b->neighbours;
     const double hz = (double)rte_get_tsc_hz();
-    struct window *windows = calloc(WINDOWS_MAX, sizeof(*windows));
-    struct snapshot first, from, to;
-    unsigned count = 0, all = 0;
-    unsigned quiet_before = 0;
-
-    memset(out, 0, sizeof(*out));
-    if (!windows)
-        return false;
     n->cells_per_cycle = cells_per_s / hz;
     n->credit_cells = 0;
     n->last_tsc = rte_rdtsc();
     n->sending = true;
     n->n_latencies = 0;
     n->keep_latencies = false;
-    run_until(b, rte_rdtsc() + (uint64_t)(warm_up_s * hz));
+    run_until(b, rte_rdtsc() + (uint64_t)(warm_up_s * hz), NULL);
+    memset(&n->all_latencies, 0, sizeof(n->all_latencies));
     n->keep_latencies = true;
+}
+
+// The state of one measurement.
+struct measuring {
+    struct window *windows;
+    struct watch watch;
+    unsigned quiet_before; // windows in a row
+};
+
+// One window, from `from` to now, which becomes the next one's `from`.
+static void run_window(struct relay_bench *b, struct measuring *m, bool paced,
+                       struct snapshot *from, struct relay_result *out)
+{
+    const struct quiet *need = paced ? &quiet_for_latency : &quiet_for_cost;
+    struct neighbours *n = b->neighbours;
+    struct snapshot to;
+    run_until(b, from->tsc + (uint64_t)(window_s * (double)rte_get_tsc_hz()),
+              paced ? &m->watch : NULL);
+    control_listen(b->dp, n);
+    take(b, &to);
+    bool quiet = was_quiet(b, from, &to, need->cpu_share_min);
+    bool counts = quiet && m->quiet_before >= need->settle_windows;
+    if (counts || (quiet && !paced && m->quiet_before))
+        fill_window(from, &to, dataplane_workers(b->dp), 1, &m->windows[out->windows++]);
+    if (!counts)
+        n->n_latencies = (unsigned)from->latencies;
+    end_turns_of_window(&m->watch, counts);
+    m->quiet_before = quiet ? m->quiet_before + 1 : 0;
+    out->windows_all++;
+    out->windows_taken += !quiet;
+    to.latencies = n->n_latencies;
+    *from = to;
+}
+
+bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
+                   struct relay_result *out)
+{
+    struct neighbours *n = b->neighbours;
+    struct snapshot first, from;
+    struct measuring *m = calloc(1, sizeof(*m));
+    memset(out, 0, sizeof(*out));
+    if (m)
+        m->windows = calloc(WINDOWS_MAX, sizeof(*m->windows));
+    if (!m || !m->windows) {
+        free(m);
+        return false;
+    }
+    begin(b, cells_per_s);
     take(b, &first);
     from = first;
-    uint64_t end = first.tsc + (uint64_t)(seconds * hz), lost = b->wire.lost;
-    while (from.tsc < end && all < WINDOWS_MAX && !n->broken) {
-        run_until(b, from.tsc + (uint64_t)(window_s * hz));
-        control_listen(b->dp, n);
-        take(b, &to);
-        bool quiet = was_quiet(b, &from, &to);
-        if (quiet && quiet_before)
-            fill_window(&from, &to, dataplane_workers(b->dp), 1, &windows[count++]);
-        if (!quiet || quiet_before < settle_windows)
-            n->n_latencies = (unsigned)from.latencies;
-        quiet_before = quiet ? quiet_before + 1 : 0;
-        all++;
-        to.latencies = n->n_latencies;
-        from = to;
+    m->watch.last_tsc = first.tsc;
+    m->watch.last_busy = dataplane_counters(b->dp, 0)->cycles_busy;
+    uint64_t end = first.tsc + (uint64_t)(seconds * (double)rte_get_tsc_hz());
+    uint64_t lost = b->wire.lost;
+    while (from.tsc < end && out->windows_all < WINDOWS_MAX && !n->broken)
+        run_window(b, m, cells_per_s > 0, &from, out);
+    out->cpu_share = cpu_share(b, &first, &from);
+    if (out->windows > 0) {
+        sum_middle(m->windows, out->windows, out);
+    } else if (!n->broken) { // the CPUs are shared all the time: by CPU time then
+        fill_window(&first, &from, dataplane_workers(b->dp), out->cpu_share, m->windows);
+        sum_middle(m->windows, 1, out);
     }
-    if (count == 0 && !n->broken) { // the CPUs are shared all the time: by CPU time then
-        fill_window(&first, &to, dataplane_workers(b->dp), cpu_share(b, &first, &to), windows);
-        sum_middle(windows, 1, out);
-    }
-    out->seconds = (double)(to.tsc - first.tsc) / hz;
-    out->quiet_share = all ? (double)count / all : 0;
-    out->windows = count;
-    note_drops(&first.sum, &to.sum, out);
-    out->retransmits = to.sum.tcp_retransmits - first.sum.tcp_retransmits;
+    out->seconds = (double)(from.tsc - first.tsc) / (double)rte_get_tsc_hz();
+    note_drops(&first.sum, &from.sum, out);
+    out->retransmits = from.sum.tcp_retransmits - first.sum.tcp_retransmits;
     out->frames_lost = b->wire.lost - lost;
-    sum_middle(windows, count, out);
     percentiles(n, out);
-    free(windows);
+    note_turns(&m->watch, out);
+    free(m->windows);
+    free(m);
     return !n->broken;
+}
+
+uint64_t relay_drain(struct relay_bench *b)
+{
+    struct neighbours *n = b->neighbours;
+    uint64_t until = rte_rdtsc() + (uint64_t)(drain_s * (double)rte_get_tsc_hz());
+    n->keep_latencies = false;
+    n->draining = true;
+    while (!n->broken && n->arrived != n->sent && rte_rdtsc() < until) {
+        neighbours_turn(n);
+        control_listen(b->dp, n);
+    }
+    return n->sent > n->arrived ? n->sent - n->arrived : n->arrived - n->sent;
 }

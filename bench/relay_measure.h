@@ -19,7 +19,8 @@ enum relay_stage {
     STAGES
 };
 
-extern const char *const relay_stage_names[STAGES];
+extern const char *const relay_stage_names[STAGES]; // for people
+extern const char *const relay_stage_keys[STAGES];  // for JSON
 
 struct relay_bench {
     const struct relay_options *options;
@@ -30,11 +31,13 @@ struct relay_bench {
 };
 
 struct relay_result {
-    double seconds;     // in all
-    double quiet_share; // of the windows, that count
-    unsigned windows;   // that count
-    double cells_per_s; // as it went, all workers
-    double busy_share;  // of the workers' time, 0 … 1
+    double seconds;         // in all
+    unsigned windows;       // that count
+    unsigned windows_all;   //
+    unsigned windows_taken; // in which a thread had lost its CPU
+    double cpu_share;       // of the time, that the workers had their CPUs
+    double cells_per_s;     // as it went, all workers
+    double busy_share;      // of the workers' time, 0 … 1
     double cycles_per_cell;
     double stages[STAGES]; // cycles per cell
     double gbit_per_core;  // of cells, at the workers' busy cycles
@@ -42,11 +45,16 @@ struct relay_result {
     double waiting_share; // of the generators' turns: they waited for the relay
     uint64_t drops, retransmits, frames_lost;
     char drop_names[160];
-    double latency_us[3]; // p50, p99, p99.9
+    double latency_us[3]; // p50, p99, p99.9 in the windows that count; 0: not known
     unsigned latencies;
+    double all_latency_us[3]; // in all windows
+    uint64_t all_latencies;
+    double worker_turn_us[3], generator_turn_us[3]; // p50, p99, longest, in windows that count
 };
 
 // Goes on sending for `seconds`, `cells_per_s` in all (0: as much as goes), after a warm-up.
 // False when something broke.
 bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
                    struct relay_result *out);
+// Sends no more, and waits for what is on its way. Returns how many cells did not come out.
+uint64_t relay_drain(struct relay_bench *b);

@@ -17,6 +17,8 @@ enum {
     TRIES_MAX = 8192,
     SAMPLE_ROW_MAX = 16,
     WINDOW_BYTES = 1 << 20,
+    CREDIT_RECORDS = 2,
+    CREDIT_US = 200,
 };
 
 // ---- what the stack needs
@@ -99,7 +101,7 @@ static bool make_cgo_flows(struct neighbours *n)
     n->cgo = cgo_flows_create(n->options->circuits);
     for (unsigned i = 0; n->cgo && i < n->options->circuits; i++) {
         uint8_t material[CGO_MATERIAL_LEN];
-        neighbours_material(i, material);
+        neighbours_material(i + n->options->wrong_keys, material);
         cgo_flows_set(n->cgo, i, material);
     }
     return n->cgo != NULL;
@@ -113,7 +115,9 @@ static bool make_tables(struct neighbours *n)
     n->circuits = calloc(o->circuits, sizeof(*n->circuits));
     n->readable = calloc(o->links, sizeof(struct neighbour_link *));
     n->latencies = calloc(NEIGHBOUR_LATENCIES_MAX, sizeof(*n->latencies));
-    if (!n->links || !n->circuits || !n->readable || !n->latencies)
+    n->by_away_mask = (uint32_t)rte_align64pow2(2 * (uint64_t)o->circuits) - 1;
+    n->by_away = calloc(n->by_away_mask + UINT64_C(1), sizeof(*n->by_away));
+    if (!n->links || !n->circuits || !n->readable || !n->latencies || !n->by_away)
         return false;
     memset(n->links, 0, links_bytes);
     unsigned half = o->links / 2;
@@ -160,6 +164,7 @@ void neighbours_destroy(struct neighbours *n)
     free(n->circuits);
     free(n->readable);
     free(n->latencies);
+    free(n->by_away);
     free(n);
 }
 
@@ -214,11 +219,22 @@ void neighbours_send_cell(struct neighbours *n, struct neighbour_link *link, uin
     tcp_push(link->tcp);
 }
 
+// The flows of the link that may send now: [*from, *to).
+static void flows_in_use(const struct neighbours *n, const struct neighbour_link *link,
+                         uint32_t *from, uint32_t *to)
+{
+    *from = n->only == CROSS_ALL ? link->n_staying : 0;
+    *to = n->only == CROSS_NONE ? link->n_staying : link->n_flows;
+}
+
 static void write_cell(struct neighbours *n, struct neighbour_link *link, uint8_t *cell,
                        uint64_t now)
 {
-    if (link->run_left == 0) {
-        link->next_flow = link->next_flow + 1 < link->n_flows ? link->next_flow + 1 : 0;
+    uint32_t from, to;
+    flows_in_use(n, link, &from, &to);
+    if (link->run_left == 0 || link->next_flow < from || link->next_flow >= to) {
+        link->next_flow =
+            link->next_flow + 1 > from && link->next_flow + 1 < to ? link->next_flow + 1 : from;
         link->run_left = n->options->run_cells;
     }
     link->run_left--;
@@ -238,7 +254,9 @@ static void write_cell(struct neighbours *n, struct neighbour_link *link, uint8_
 static bool send_record(struct neighbours *n, struct neighbour_link *link, unsigned cells)
 {
     size_t length = cells * CELL_LEN;
-    if (!link->sends || tcp_writable(link->tcp) == 0 ||
+    uint32_t from, to;
+    flows_in_use(n, link, &from, &to);
+    if (from == to || tcp_writable(link->tcp) == 0 ||
         !tcp_write_reserve(link->tcp, length + TLS_RECORD_OVERHEAD))
         return false;
     uint64_t now = rte_rdtsc();
@@ -251,33 +269,51 @@ static bool send_record(struct neighbours *n, struct neighbour_link *link, unsig
     return true;
 }
 
+// Links take turns: in each round, as many records go over those of origins, and then over the
+// others, as the directions' share says.
+static struct neighbour_link *next_link(struct neighbours *n)
+{
+    unsigned links = n->options->links, half = links / 2;
+    n->in_round = n->in_round + 1 < links ? n->in_round + 1 : 0;
+    unsigned side = n->in_round * 100 >= links * n->options->forward_percent;
+    n->turn[side] = n->turn[side] + 1 < half ? n->turn[side] + 1 : 0;
+    return &n->links[side * half + n->turn[side]];
+}
+
+// What may be sent by now. A generator that was held up does not make up for it: that would be
+// another load than the one that is asked for.
+static void add_credit(struct neighbours *n)
+{
+    uint64_t now = rte_rdtsc();
+    double most = n->cells_per_cycle * CREDIT_US * 1e-6 * (double)rte_get_tsc_hz();
+    n->credit_cells += (double)(now - n->last_tsc) * n->cells_per_cycle;
+    n->credit_cells =
+        RTE_MIN(n->credit_cells, RTE_MAX(most, (double)CREDIT_RECORDS * n->options->record_cells));
+    n->last_tsc = now;
+}
+
 static void send_records(struct neighbours *n)
 {
     unsigned cells = n->options->record_cells;
-    if (n->cells_per_cycle > 0) {
-        uint64_t now = rte_rdtsc();
-        n->credit_cells += (double)(now - n->last_tsc) * n->cells_per_cycle;
-        n->last_tsc = now;
-        if (n->credit_cells > (double)(4 * n->options->links * cells))
-            n->credit_cells = (double)(4 * n->options->links * cells);
-    }
+    bool paced = n->cells_per_cycle > 0;
+    if (paced)
+        add_credit(n);
     unsigned refused = 0, links = n->options->links, records = 0;
     while (refused < links && records < links) {
         if (n->sent - n->arrived + cells > n->window_cells) {
             n->starved += records == 0;
             break;
         }
-        if (n->cells_per_cycle > 0 && n->credit_cells < cells)
+        if (paced && n->credit_cells < cells)
             break;
-        n->turn = n->turn + 1 < links ? n->turn + 1 : 0;
-        if (!send_record(n, &n->links[n->turn], cells)) {
+        if (!send_record(n, next_link(n), cells)) {
             refused++;
             continue;
         }
         n->credit_cells -= cells;
         records++;
         refused = 0;
-        if (n->cells_per_cycle > 0 || records % 4 == 0)
+        if (paced || records % 4 == 0)
             wire_flush(n->wire);
     }
 }
@@ -288,7 +324,8 @@ static void send_records(struct neighbours *n)
 static bool try_number(struct neighbours *n, uint32_t id, uint64_t number, const uint8_t *body,
                        uint8_t *plain)
 {
-    struct ctr_stream stream = n->keys[(id >> 1) % NEIGHBOUR_KEYS][id & 1];
+    unsigned key = (id >> 1) + n->options->wrong_keys;
+    struct ctr_stream stream = n->keys[key % NEIGHBOUR_KEYS][id & 1];
     // EXTENDED2 came before the first of the cells towards the origin.
     stream.position_bytes = (number + (id & 1)) * CELL_BODY_LEN;
     cell_cipher_add(n->cipher, &stream, body, plain);
@@ -338,20 +375,40 @@ static void note_latency(struct neighbours *n, const uint8_t *plain, uint64_t no
 {
     uint64_t sent;
     memcpy(&sent, plain + MARK_AT + 16, 8);
-    if (n->keep_latencies && n->n_latencies < NEIGHBOUR_LATENCIES_MAX)
+    if (!n->keep_latencies)
+        return;
+    histogram_add(&n->all_latencies, now - sent);
+    if (n->n_latencies < NEIGHBOUR_LATENCIES_MAX)
         n->latencies[n->n_latencies++] = (uint32_t)((now - sent) / 16);
 }
 
-static uint32_t flow_of(struct neighbours *n, const struct neighbour_link *link, uint32_t circid)
+static uint32_t *away_slot(const struct neighbours *n, const struct neighbour_link *link,
+                           uint32_t circid)
 {
-    // What leaves on this link came from the other end of the circuits that this link sends on.
-    for (uint32_t i = 0; i < link->n_flows; i++) {
-        uint32_t id = link->flows[i] ^ 1;
-        const struct bench_circuit *circuit = &n->circuits[id >> 1];
-        if ((id & 1 ? &circuit->backward : &circuit->forward)->out_circid == circid)
-            return id;
+    unsigned index = (unsigned)(link - n->links);
+    uint32_t hash = (circid ^ index * UINT32_C(0x85ebca6b)) * UINT32_C(0x9e3779b1);
+    for (uint32_t i = hash ^ hash >> 15;; i++) {
+        uint32_t *slot = &n->by_away[i & n->by_away_mask];
+        if (*slot == 0)
+            return slot;
+        const struct bench_circuit *circuit = &n->circuits[*slot - 1];
+        if (circuit->away_link == index && circuit->forward.out_circid == circid)
+            return slot;
     }
-    return UINT32_MAX;
+}
+
+// The flow that leaves the relay on this link by this circuit id, or UINT32_MAX.
+static uint32_t flow_of(const struct neighbours *n, const struct neighbour_link *link,
+                        uint32_t circid)
+{
+    uint32_t index = (circid & ~CIRCID_INITIATOR_BIT) - 1;
+    if (link < n->links + n->options->links / 2) // towards the origin, which has chosen the id
+        return index < n->options->circuits && n->circuits[index].backward.out_circid == circid &&
+                       &n->links[n->circuits[index].origin_link] == link
+                   ? index << 1 | 1
+                   : UINT32_MAX;
+    uint32_t slot = *away_slot(n, link, circid);
+    return slot ? (slot - 1) << 1 : UINT32_MAX;
 }
 
 static void check_cell(struct neighbours *n, struct neighbour_link *link, uint32_t circid,
@@ -365,15 +422,16 @@ static void check_cell(struct neighbours *n, struct neighbour_link *link, uint32
         n->wrong++;
         return;
     }
-    const struct bench_circuit *circuit = &n->circuits[id >> 1];
-    uint64_t sent = (id & 1 ? &circuit->backward : &circuit->forward)->sent;
+    struct bench_circuit *circuit = &n->circuits[id >> 1];
+    struct neighbour_flow *flow = id & 1 ? &circuit->backward : &circuit->forward;
     unsigned from = 0;
-    uint64_t number = n->cgo ? number_of_cgo(n, id, sent, body, plain, &from)
-                             : number_of(n, id, sent, body, plain);
-    if (number != UINT64_MAX && content_is_right(plain, from))
+    uint64_t number = n->cgo ? number_of_cgo(n, id, flow->sent, body, plain, &from)
+                             : number_of(n, id, flow->sent, body, plain);
+    if (number != UINT64_MAX && number >= flow->seen && content_is_right(plain, from))
         note_latency(n, plain, now);
     else
         n->wrong++;
+    flow->seen = number + 1;
 }
 
 // The relay's own message, before the first of the cells towards the origin.
@@ -398,6 +456,7 @@ static void take_setup_cell(struct neighbours *n, struct neighbour_link *link, u
         circuit->created = true;
     } else if (command == CELL_CREATE2) {
         circuit->backward.in_circid = circuit->forward.out_circid = circid;
+        *away_slot(n, link, circid) = index + 1;
         neighbours_send_cell(n, link, circid, CELL_CREATED2, body, sizeof(index));
     }
 }
@@ -531,22 +590,39 @@ static void take_events(struct neighbours *n)
     }
 }
 
+static bool crosses(const struct bench_circuit *circuit)
+{
+    return circuit->origin_worker != circuit->away_worker;
+}
+
+static void add_flow(struct neighbour_link *link, uint32_t flow, bool crossing)
+{
+    link->flows[link->n_flows++] = flow;
+    link->n_staying += !crossing;
+}
+
 bool neighbours_make_flows(struct neighbours *n)
 {
     const struct relay_options *o = n->options;
+    for (uint32_t c = 0; c < o->circuits; c++) {
+        n->links[n->circuits[c].origin_link].n_flows++;
+        n->links[n->circuits[c].away_link].n_flows++;
+    }
     for (unsigned i = 0; i < o->links; i++) {
         struct neighbour_link *link = &n->links[i];
-        link->flows = calloc(o->circuits, sizeof(*link->flows));
+        link->flows = calloc(link->n_flows + 1, sizeof(*link->flows));
+        link->n_flows = 0;
         if (!link->flows)
             return false;
-        link->sends = i < o->links / 2 ? o->forward : o->backward;
+    }
+    for (unsigned crossing = 0; crossing < 2; crossing++) {
         for (uint32_t c = 0; c < o->circuits; c++) {
-            if (n->circuits[c].origin_link == i)
-                link->flows[link->n_flows++] = c << 1;
-            else if (n->circuits[c].away_link == i)
-                link->flows[link->n_flows++] = c << 1 | 1;
+            const struct bench_circuit *circuit = &n->circuits[c];
+            if (crosses(circuit) != crossing)
+                continue;
+            add_flow(&n->links[circuit->origin_link], c << 1, crossing);
+            add_flow(&n->links[circuit->away_link], c << 1 | 1, crossing);
         }
-        link->sends = link->sends && link->n_flows;
     }
     return true;
 }
@@ -563,7 +639,7 @@ void neighbours_turn(struct neighbours *n)
     for (unsigned i = 0; i < n->n_readable; i++)
         receive(n, n->readable[i]);
     n->n_readable = 0;
-    if (n->sending)
+    if (n->sending && !n->draining)
         send_records(n);
     wire_flush(n->wire);
 }

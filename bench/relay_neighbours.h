@@ -13,6 +13,7 @@
 #include "crypto/cell_cipher.h"
 #include "crypto/cgo.h"
 #include "crypto/tor1.h"
+#include "histogram.h"
 #include "relay.h"
 #include "relay_cgo.h"
 #include "relay_wire.h"
@@ -27,6 +28,7 @@ enum {
 
 struct neighbour_flow { // one direction of a circuit
     uint64_t sent;      // cells
+    uint64_t seen;      // one more than the number of the newest that was checked
     uint32_t in_circid, out_circid;
 };
 
@@ -44,12 +46,13 @@ struct neighbour_link {
     struct tcp_conn *tcp;
     struct handle conn; // the relay's end
     uint8_t worker;
-    bool connected, records, is_readable, sends;
+    bool connected, records, is_readable;
     uint16_t port;
     unsigned until_sample; // records
     unsigned sample_left;  // records that are opened now, in a row
-    uint32_t *flows;       // circuit << 1 | backward
-    uint32_t n_flows, next_flow, run_left;
+    uint32_t *flows;       // circuit << 1 | backward; those that stay on one worker come first
+    uint32_t n_flows, n_staying;
+    uint32_t next_flow, run_left;
 };
 
 struct neighbours {
@@ -63,18 +66,23 @@ struct neighbours {
     struct cgo_flows *cgo;                     // NULL: the circuits have tor1
     struct neighbour_link *links;
     struct bench_circuit *circuits;
+    uint32_t *by_away; // hash of away link and circuit id: circuit + 1, or 0
+    uint32_t by_away_mask;
     uint64_t now_us;
     uint64_t random_state;
-    unsigned turn;
+    unsigned turn[2]; // the link that sent last, of each half
+    unsigned in_round;
 
     // What goes on
     bool sending;
+    bool draining;          // no more: what is on its way comes out
+    enum relay_cross only;  // the circuits that are used: ANY, NONE (that cross), ALL (cross)
     uint64_t window_cells;  // most that may be on their way
     double cells_per_cycle; // 0: as many as go
     double credit_cells;
     uint64_t last_tsc;
     uint64_t sent, arrived;  // cells
-    uint64_t checked, wrong; // cells that came out
+    uint64_t checked, wrong; // cells that came out; with another content, or out of order
     uint64_t followed;       // of the checked, with CGO: compared whole, after the one before
     uint64_t starved;        // turns in which the window let nothing go
     uint64_t turns;
@@ -83,6 +91,7 @@ struct neighbours {
     uint32_t *latencies; // TSC cycles / 16
     unsigned n_latencies;
     bool keep_latencies;
+    struct histogram all_latencies; // TSC cycles; also those that the machine has spoilt
 
     struct neighbour_link **readable;
     unsigned n_readable;

@@ -28,7 +28,7 @@ static void run_point(const char *program, unsigned i, struct scale_result *out)
     // The same number of cells inside the relay, whatever the number of links.
     unsigned window = points[i].links >= 2048 ? 1 : 4096 / points[i].links;
     snprintf(command, sizeof(command),
-             "'%s' relay --json --no-latency --seconds 0.6 --record-cells 8 --links %u "
+             "'%s' relay --json --no-latency --mtu 1500 --seconds 0.6 --record-cells 8 --links %u "
              "--circuits %u --window %u",
              program, points[i].links, points[i].circuits, window);
     *out = (struct scale_result){0};
@@ -37,11 +37,12 @@ static void run_point(const char *program, unsigned i, struct scale_result *out)
     json_t *root = f ? json_loadf(f, 0, &error) : NULL;
     int status = f ? pclose(f) : -1;
     const char *cost = "ns_per_cell";
-    json_t *most = json_object_get(root, "maximum");
+    json_t *run = json_array_get(json_object_get(root, "runs"), 0);
+    json_t *most = json_object_get(run, "maximum");
     out->ns = json_number_value(json_object_get(most, cost));
     out->gbit = json_number_value(json_object_get(most, "gbit_per_core"));
-    out->ratio = json_number_value(json_object_get(root, "ratio"));
-    out->mbytes = json_number_value(json_object_get(root, "relay_memory_bytes")) / 1e6;
+    out->ratio = json_number_value(json_object_get(run, "ratio"));
+    out->mbytes = json_number_value(json_object_get(run, "relay_memory_bytes")) / 1e6;
     out->good = status == 0 && out->ns > 0;
     json_decref(root);
 }

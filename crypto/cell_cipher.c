@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// AES-128-CTR over cell bodies, gathered into bursts of the multi-buffer library.
+// AES-128-CTR over cell bodies, gathered into bursts: our own for CPUs with AES instructions, else
+// the multi-buffer library's.
 #include "cell_cipher_internal.h"
 
 #include <stdlib.h>
@@ -10,21 +11,29 @@
 
 enum {
     BLOCK_LEN = 16,
+    ROUND_KEYS_LEN = 11 * 16,
     IMB_JOBS_MAX = 2 * CELL_CIPHER_BURST_MAX, // a cell may need two: see run_ipsec_mb
 };
 
 struct cell_cipher {
-    IMB_MGR *mgr;
-    const char *implementation;
-    bool vaes256;
+    const struct ctr_implementation *implementation; // NULL: the library's
     unsigned n;
     struct ctr_job jobs[CELL_CIPHER_BURST_MAX];
+    // For the library only.
+    IMB_MGR *mgr;
+    const char *library_name;
     uint8_t iv[IMB_JOBS_MAX][BLOCK_LEN];
     IMB_JOB imb_jobs[IMB_JOBS_MAX];
+    // Secret, and so wiped after each run. Of all jobs, since the library takes them all at once.
+    uint8_t keys[CELL_CIPHER_BURST_MAX][ROUND_KEYS_LEN] __attribute__((aligned(16)));
+    uint8_t unused_decryption_keys[ROUND_KEYS_LEN] __attribute__((aligned(16)));
 };
 
-static void init_ipsec_mb_jobs(struct cell_cipher *cc)
+static bool init_ipsec_mb(struct cell_cipher *cc)
 {
+    cc->mgr = mb_manager_create(&cc->library_name);
+    if (!cc->mgr)
+        return false;
     for (unsigned i = 0; i < IMB_JOBS_MAX; i++) {
         IMB_JOB *job = &cc->imb_jobs[i];
         job->iv = cc->iv[i];
@@ -35,32 +44,33 @@ static void init_ipsec_mb_jobs(struct cell_cipher *cc)
         job->hash_alg = IMB_AUTH_NULL;
         job->chain_order = IMB_ORDER_CIPHER_HASH;
     }
+    return true;
 }
 
-struct cell_cipher *cell_cipher_create_choice(enum cell_cipher_choice choice)
+struct cell_cipher *cell_cipher_create_choice(const struct ctr_implementation *choice)
 {
-    if (choice == CELL_CIPHER_VAES256 && !ctr_vaes256_usable())
+    if (choice && !choice->usable())
         return NULL;
-    struct cell_cipher *cc = calloc(1, sizeof(*cc));
+    struct cell_cipher *cc = aligned_alloc(64, (sizeof(*cc) + 63) / 64 * 64);
     if (!cc)
         return NULL;
-    cc->mgr = mb_manager_create(&cc->implementation);
-    if (!cc->mgr) {
+    memset(cc, 0, sizeof(*cc));
+    cc->implementation = choice;
+    if (!choice && !init_ipsec_mb(cc)) {
         free(cc);
         return NULL;
     }
-    init_ipsec_mb_jobs(cc);
-    // With AVX-512 the library does four blocks to an instruction.
-    bool library_is_best = cc->mgr->used_arch == IMB_ARCH_AVX512 || !ctr_vaes256_usable();
-    cc->vaes256 = choice == CELL_CIPHER_VAES256 || (choice == CELL_CIPHER_BEST && !library_is_best);
-    if (cc->vaes256)
-        cc->implementation = "vaes256";
     return cc;
 }
 
 struct cell_cipher *cell_cipher_create(void)
 {
-    return cell_cipher_create_choice(CELL_CIPHER_BEST);
+    static const struct ctr_implementation *const order[] = {&ctr_vaes512, &ctr_vaes256,
+                                                             &ctr_aesni};
+    for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+        if (order[i]->usable())
+            return cell_cipher_create_choice(order[i]);
+    return cell_cipher_create_choice(NULL);
 }
 
 void cell_cipher_destroy(struct cell_cipher *cc)
@@ -73,14 +83,13 @@ void cell_cipher_destroy(struct cell_cipher *cc)
 
 const char *cell_cipher_implementation(const struct cell_cipher *cc)
 {
-    return cc->implementation;
+    return cc->implementation ? cc->implementation->name : cc->library_name;
 }
 
 void ctr_stream_init(struct cell_cipher *cc, struct ctr_stream *stream, const uint8_t key[16])
 {
-    uint8_t unused_decryption_keys[sizeof(stream->keys)] __attribute__((aligned(16)));
-    IMB_AES_KEYEXP_128(cc->mgr, key, stream->keys, unused_decryption_keys);
-    explicit_bzero(unused_decryption_keys, sizeof(unused_decryption_keys));
+    (void)cc;
+    memcpy(stream->key, key, sizeof(stream->key));
     stream->position_bytes = 0;
 }
 
@@ -93,12 +102,8 @@ void cell_cipher_add(struct cell_cipher *cc, struct ctr_stream *stream, const ui
                      uint8_t *dst_body)
 {
     size_t before = stream->position_bytes % BLOCK_LEN;
-    // With many circuits the keys are not in the cache: the burst's other cells hide the wait.
-    __builtin_prefetch(stream->keys);
-    __builtin_prefetch(stream->keys + 64);
-    __builtin_prefetch(stream->keys + 128);
     cc->jobs[cc->n++] = (struct ctr_job){
-        .keys = stream->keys,
+        .key = stream->key,
         .block = stream->position_bytes / BLOCK_LEN,
         .src = src_body - before,
         .dst = dst_body - before,
@@ -109,14 +114,15 @@ void cell_cipher_add(struct cell_cipher *cc, struct ctr_stream *stream, const ui
         cell_cipher_run(cc);
 }
 
-static void fill_ipsec_mb_job(struct cell_cipher *cc, unsigned i, const struct ctr_job *from)
+static void fill_ipsec_mb_job(struct cell_cipher *cc, unsigned i, const struct ctr_job *from,
+                              const uint8_t *keys)
 {
     // The upper half of the counter stays zero: 2^64 blocks are never reached.
     uint64_t block_big_endian = __builtin_bswap64(from->block);
     memcpy(cc->iv[i] + 8, &block_big_endian, 8);
     IMB_JOB *job = &cc->imb_jobs[i];
-    job->enc_keys = from->keys;
-    job->dec_keys = from->keys;
+    job->enc_keys = keys;
+    job->dec_keys = keys;
     job->src = from->src;
     job->dst = from->dst;
     job->msg_len_to_cipher_in_bytes = from->length;
@@ -127,30 +133,33 @@ static void run_ipsec_mb(struct cell_cipher *cc)
     unsigned n = 0;
     for (unsigned i = 0; i < cc->n; i++) {
         struct ctr_job job = cc->jobs[i];
+        IMB_AES_KEYEXP_128(cc->mgr, job.key, cc->keys[i], cc->unused_decryption_keys);
         // The library counts in the last 32 bits only, so a body that lies across a multiple of
         // 2^32 blocks is done in two parts.
         uint64_t to_wrap = ((UINT64_C(1) << 32) - (uint32_t)job.block) * BLOCK_LEN;
         if (to_wrap < job.length) {
             struct ctr_job part = job;
             part.length = (uint32_t)to_wrap;
-            fill_ipsec_mb_job(cc, n++, &part);
+            fill_ipsec_mb_job(cc, n++, &part, cc->keys[i]);
             job.block += to_wrap / BLOCK_LEN;
             job.src += to_wrap;
             job.dst += to_wrap;
             job.length -= (uint32_t)to_wrap;
         }
-        fill_ipsec_mb_job(cc, n++, &job);
+        fill_ipsec_mb_job(cc, n++, &job, cc->keys[i]);
     }
     IMB_SUBMIT_CIPHER_BURST_NOCHECK(cc->mgr, cc->imb_jobs, n, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT,
                                     IMB_KEY_128_BYTES);
+    explicit_bzero(cc->keys, cc->n * sizeof(cc->keys[0]));
+    explicit_bzero(cc->unused_decryption_keys, sizeof(cc->unused_decryption_keys));
 }
 
 void cell_cipher_run(struct cell_cipher *cc)
 {
     if (cc->n == 0)
         return;
-    if (cc->vaes256)
-        ctr_vaes256_run(cc->jobs, cc->n);
+    if (cc->implementation)
+        cc->implementation->run(cc->jobs, cc->n);
     else
         run_ipsec_mb(cc);
     cc->n = 0;

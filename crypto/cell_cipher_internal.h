@@ -9,22 +9,20 @@
 
 // A gathered cell: the body with the 0 to 15 bytes before it that belong to its first block.
 struct ctr_job {
-    const uint8_t *keys; // 11 round keys, aligned to 16 bytes
-    uint64_t block;      // counter of the first block
+    const uint8_t *key; // 16 bytes
+    uint64_t block;     // counter of the first block
     const uint8_t *src;
     uint8_t *dst;
     uint32_t length; // 509 to 524
 };
 
-enum cell_cipher_choice {
-    CELL_CIPHER_BEST,
-    CELL_CIPHER_IPSEC_MB, // the multi-buffer library's AES-CTR
-    CELL_CIPHER_VAES256,  // ours, two blocks to an instruction
+struct ctr_implementation {
+    const char *name;
+    bool (*usable)(void);
+    void (*run)(const struct ctr_job *jobs, unsigned n);
 };
 
-// NULL if the CPU cannot do it, too.
-struct cell_cipher *cell_cipher_create_choice(enum cell_cipher_choice choice);
+extern const struct ctr_implementation ctr_aesni, ctr_vaes256, ctr_vaes512;
 
-// ---- cell_cipher_vaes.c
-bool ctr_vaes256_usable(void);
-void ctr_vaes256_run(const struct ctr_job *jobs, unsigned n);
+// `choice` NULL: the multi-buffer library's. NULL is returned if the CPU cannot do it, too.
+struct cell_cipher *cell_cipher_create_choice(const struct ctr_implementation *choice);

@@ -17,16 +17,19 @@ enum {
 
 struct cell_cipher;
 
-// One direction's key stream. Has to be wiped by its owner with ctr_stream_clear.
+// One direction's key stream. Has to be wiped by its owner with ctr_stream_clear. May be copied and
+// moved while no job of it is gathered. Round keys are computed in each run, which costs less than
+// fetching them from a distant cache (docs/decisions/compact-layers.md).
 struct ctr_stream {
-    uint8_t keys[11 * 16] __attribute__((aligned(16))); // expanded encryption key
-    uint64_t position_bytes;                            // of the next body in the key stream
+    uint8_t key[16];
+    uint64_t position_bytes; // of the next body in the key stream
 };
 
-// NULL without memory, or when the CPU lacks AES instructions that the library needs.
+// NULL without memory, or when the multi-buffer library, which serves CPUs without AES
+// instructions, finds nothing for this one.
 struct cell_cipher *cell_cipher_create(void);
 void cell_cipher_destroy(struct cell_cipher *cc);
-// Which implementation was chosen at run time, e.g. "avx512"; static storage.
+// Which implementation was chosen at run time, e.g. "vaes256"; static storage.
 const char *cell_cipher_implementation(const struct cell_cipher *cc);
 
 // Zero IV, position 0. Does not disturb gathered jobs.

@@ -21,6 +21,7 @@ struct tor1_layer {
     struct ctr_stream cipher;
     SHA_CTX digest; // over all cells that this hop originated or that were addressed to it
 };
+_Static_assert(sizeof(struct tor1_layer) <= 128, "half a circuit end; travels in a cell's body");
 
 // `forward` is away from the circuit's origin. Does not disturb jobs gathered in `cc`.
 void tor1_layers_init(struct cell_cipher *cc, struct tor1_layer *forward,

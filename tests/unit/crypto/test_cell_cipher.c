@@ -103,14 +103,14 @@ static void test_interleaved_circuits(void **state)
     free(slots);
 }
 
-// The library's counter has 32 bits; the stream's has 128. Every alignment of a body around the
-// wrap.
+// Counters carry: where only the last byte changes in most cells, and in the library's 32 bits.
+// Every alignment of a body around that.
 static void test_counter_wrap(void **state)
 {
     struct cell_cipher *cc = *state;
     struct slot *slots = calloc(CELL_CIPHER_BURST_MAX, sizeof(*slots));
-    const uint64_t wraps[] = {UINT64_C(1) << 36, UINT64_C(7) << 36};
-    for (unsigned w = 0; w < 2; w++) {
+    const uint64_t wraps[] = {UINT64_C(1) << 36, UINT64_C(7) << 36, 256 * 16, 65536 * 16};
+    for (unsigned w = 0; w < 4; w++) {
         for (unsigned back = 0; back < 560; back++) {
             uint8_t key[16];
             struct ctr_stream stream;
@@ -184,21 +184,24 @@ static void test_clear_wipes(void **state)
     assert_memory_equal(&stream, zeros, sizeof(stream));
 }
 
+static void test_choice(void **state)
+{
+    const struct ctr_implementation *order[] = {&ctr_vaes512, &ctr_vaes256, &ctr_aesni};
+    (void)state;
+    struct cell_cipher *cc = cell_cipher_create();
+    assert_non_null(cc);
+    for (unsigned i = 0; i < 3; i++) {
+        if (order[i]->usable()) {
+            assert_string_equal(cell_cipher_implementation(cc), order[i]->name);
+            break;
+        }
+    }
+    cell_cipher_destroy(cc);
+}
+
 static int setup(void **state)
 {
-    *state = cell_cipher_create();
-    return *state ? 0 : -1;
-}
-
-static int setup_ipsec_mb(void **state)
-{
-    *state = cell_cipher_create_choice(CELL_CIPHER_IPSEC_MB);
-    return *state ? 0 : -1;
-}
-
-static int setup_vaes256(void **state)
-{
-    *state = cell_cipher_create_choice(CELL_CIPHER_VAES256);
+    *state = cell_cipher_create_choice(*state);
     return *state ? 0 : -1;
 }
 
@@ -208,17 +211,27 @@ static int teardown(void **state)
     return 0;
 }
 
+extern const struct ctr_implementation ctr_emulated;
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_interleaved_circuits),
-        cmocka_unit_test(test_counter_wrap),
-        cmocka_unit_test(test_packed_sources),
-        cmocka_unit_test(test_clear_wipes),
-    };
-    int failed = cmocka_run_group_tests_name("chosen", tests, setup, teardown);
-    failed += cmocka_run_group_tests_name("ipsec-mb", tests, setup_ipsec_mb, teardown);
-    if (ctr_vaes256_usable())
-        failed += cmocka_run_group_tests_name("vaes256", tests, setup_vaes256, teardown);
+    const struct ctr_implementation *implementations[] = {NULL, &ctr_aesni, &ctr_vaes256,
+                                                          &ctr_vaes512, &ctr_emulated};
+    const struct CMUnitTest choice[] = {cmocka_unit_test(test_choice)};
+    int failed = cmocka_run_group_tests_name("choice", choice, NULL, NULL);
+    for (unsigned i = 0; i < sizeof(implementations) / sizeof(implementations[0]); i++) {
+        void *which = (void *)(uintptr_t)implementations[i];
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test_prestate_setup_teardown(test_interleaved_circuits, setup, teardown,
+                                                     which),
+            cmocka_unit_test_prestate_setup_teardown(test_counter_wrap, setup, teardown, which),
+            cmocka_unit_test_prestate_setup_teardown(test_packed_sources, setup, teardown, which),
+            cmocka_unit_test_prestate_setup_teardown(test_clear_wipes, setup, teardown, which),
+        };
+        if (which && !implementations[i]->usable())
+            continue;
+        failed += cmocka_run_group_tests_name(which ? implementations[i]->name : "ipsec-mb", tests,
+                                              NULL, NULL);
+    }
     return failed;
 }

@@ -177,6 +177,12 @@ static bool check_cpus(struct check *check)
         for (unsigned j = 0; j < i; j++)
             if (d->workers[i] == d->workers[j])
                 return wrong(check, found, "a cpu of the worker's own");
+        for (unsigned j = 0; j < d->helper_count; j++) {
+            name_path(check, "dataplane.helpers[%u]", j);
+            snprintf(found, sizeof(found), "%u, a worker's cpu", d->helpers[j]);
+            if (d->helpers[j] == d->workers[i] && d->poll == CONFIG_POLL_BUSY)
+                return wrong(check, found, "another cpu, or \"poll\": \"adaptive\"");
+        }
     }
     return true;
 }

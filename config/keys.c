@@ -47,6 +47,8 @@ static const struct field dataplane_fields[] = {
      LIST(struct config_dataplane, workers, worker_count, 1, CONFIG_WORKERS_MAX)},
     {"control", "the number of a cpu from 0 to 1023", VALUE_INTEGER, .max = CONFIG_CPU_MAX,
      PLACE(struct config_dataplane, control)},
+    {"helpers", "the number of a cpu from 0 to 1023", VALUE_INTEGER, .max = CONFIG_CPU_MAX,
+     LIST(struct config_dataplane, helpers, helper_count, 1, CONFIG_HELPERS_MAX)},
     {"hugepages", "true or false", VALUE_BOOL, PLACE(struct config_dataplane, hugepages)},
     {"memory_mb", "a number of megabytes from 64 to 1048576", VALUE_INTEGER, .min = 64,
      .max = 1048576, PLACE(struct config_dataplane, memory_mb)},

@@ -142,8 +142,8 @@ static void free_parts(struct relay *relay)
 }
 
 struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct config *config,
-                                        struct channel **channels, unsigned n_workers, char *error,
-                                        size_t error_size)
+                                        struct channel **channels, unsigned n_workers,
+                                        unsigned n_helpers, char *error, size_t error_size)
 {
     struct controlplane *cp = calloc(1, sizeof(*cp));
     if (!cp) {
@@ -155,6 +155,7 @@ struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct con
     relay->config = config;
     relay->channels = channels;
     relay->n_workers = n_workers;
+    relay->n_helpers = n_helpers;
     relay->wall_clock = system_clock;
     if (!make_parts(relay, error, error_size)) {
         free_parts(relay);

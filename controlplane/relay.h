@@ -25,6 +25,7 @@ struct relay {
     const struct config *config;
     struct channel **channels; // one per worker
     unsigned n_workers;
+    unsigned n_helpers;   // helper threads that may be busy with onion skins
     unsigned next_worker; // round robin for connections that we make
     struct counters counters;
     time_t (*wall_clock)(void); // seconds since the epoch; a test may turn it

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { HELPERS_DEFAULT_MAX = 4 };
+
 static bool wrong(const struct config *config, const char *key_path, const char *found,
                   const char *expected, struct config_error *error)
 {
@@ -61,7 +63,37 @@ bool host_check_cpus(const struct config *config, struct config_error *error)
         if (!check_cpu(config, config->dataplane.workers[i], key_path, error))
             return false;
     }
+    for (unsigned i = 0; i < config->dataplane.helper_count; i++) {
+        snprintf(key_path, sizeof(key_path), "dataplane.helpers[%u]", i);
+        if (!check_cpu(config, config->dataplane.helpers[i], key_path, error))
+            return false;
+    }
     return check_cpu(config, config->dataplane.control, "dataplane.control", error);
+}
+
+static bool is_worker(const struct config_dataplane *d, unsigned cpu)
+{
+    for (unsigned i = 0; i < d->worker_count; i++)
+        if (d->workers[i] == cpu)
+            return true;
+    return false;
+}
+
+unsigned host_helper_cpus(const struct config *config, cpu_set_t *cpus)
+{
+    const struct config_dataplane *d = &config->dataplane;
+    CPU_ZERO(cpus);
+    for (unsigned i = 0; i < d->helper_count; i++)
+        CPU_SET(d->helpers[i], cpus);
+    if (d->helper_count)
+        return (unsigned)CPU_COUNT(cpus);
+    for (unsigned cpu = 0; cpu <= CONFIG_CPU_MAX; cpu++)
+        if (cpu != d->control && !is_worker(d, cpu) && may_run_on(cpu))
+            CPU_SET(cpu, cpus);
+    unsigned n = (unsigned)CPU_COUNT(cpus);
+    if (n < HELPERS_DEFAULT_MAX) // the control thread leaves time, too
+        CPU_SET(d->control, cpus);
+    return n == 0 ? 1 : n < HELPERS_DEFAULT_MAX ? n : HELPERS_DEFAULT_MAX;
 }
 
 // ---- data_directory

@@ -2,6 +2,7 @@
 // What a configuration asks of this machine, checked before anything is started. Main thread only.
 #pragma once
 
+#include <sched.h>
 #include <stdbool.h>
 
 #include "config/config.h"
@@ -10,6 +11,10 @@
 
 // The cpus exist and this process may run on them.
 bool host_check_cpus(const struct config *config, struct config_error *error);
+// The cpus that helper threads run on, and how many may be busy at a time: dataplane.helpers, or of
+// the cpus that this process may use those that no worker has, four threads at most. If there are
+// none, one thread on the control thread's.
+unsigned host_helper_cpus(const struct config *config, cpu_set_t *cpus);
 // data_directory can be read and written, or made.
 bool host_check_data_directory(const struct config *config, struct config_error *error);
 // Enough free huge pages, or enough free memory where the configuration wants none.

@@ -29,6 +29,7 @@ struct run {
     uv_loop_t loop;
     uv_signal_t interrupt, terminate, usr1;
     uv_timer_t traffic;
+    uv_work_t first_work;
     struct dataplane *dataplane;
     struct controlplane *controlplane;
     struct channel *channels[DATAPLANE_WORKERS_MAX];
@@ -139,6 +140,29 @@ static void dataplane_settings(const struct config_dataplane *from, const uint16
     }
 }
 
+static void nothing(uv_work_t *work)
+{
+    (void)work;
+}
+
+// Helper threads are libuv's. It makes them all with the first work, and they are where the thread
+// is that makes them. One is more than may be busy with onion skins, so that new keys of links,
+// which take long, do not hold those up. Returns how many may.
+static unsigned start_helpers(struct run *run)
+{
+    char threads[16];
+    cpu_set_t own, helpers;
+    unsigned n = host_helper_cpus(run->config, &helpers);
+    snprintf(threads, sizeof(threads), "%u", n + 1);
+    setenv("UV_THREADPOOL_SIZE", threads, 1);
+    bool moved = sched_getaffinity(0, sizeof(own), &own) == 0 &&
+                 sched_setaffinity(0, sizeof(helpers), &helpers) == 0;
+    uv_queue_work(&run->loop, &run->first_work, nothing, NULL);
+    if (moved)
+        sched_setaffinity(0, sizeof(own), &own);
+    return n;
+}
+
 static bool start_planes(struct run *run, const uint16_t *ports)
 {
     char error[512] = "";
@@ -149,8 +173,8 @@ static bool start_planes(struct run *run, const uint16_t *ports)
         unsigned n = dataplane_workers(run->dataplane);
         for (unsigned i = 0; i < n; i++)
             run->channels[i] = dataplane_channel(run->dataplane, i);
-        run->controlplane =
-            controlplane_start(&run->loop, run->config, run->channels, n, error, sizeof(error));
+        run->controlplane = controlplane_start(&run->loop, run->config, run->channels, n,
+                                               start_helpers(run), error, sizeof(error));
     }
     if (run->controlplane)
         return true;

@@ -84,6 +84,8 @@ static void circuit_free(struct circuit *c)
 {
     struct circuit_table *t = c->relay->circuits;
     uint32_t slot = (uint32_t)c->id - 1;
+    if (c->skin)
+        onion_queue_cancel(t->skins, c->skin);
     circuit_stop_extending(c);
     circuit_leave(c, &c->origin);
     circuit_leave(c, &c->next);
@@ -118,10 +120,10 @@ struct circuit_table *circuit_table_create(struct relay *relay)
 
 void circuit_table_free(struct circuit_table *t)
 {
-    onion_queue_free(t->skins);
     for (uint32_t i = 0; i < t->n_slots; i++)
         if (t->slots[i])
             circuit_free(t->slots[i]);
+    onion_queue_free(t->skins);
     for (unsigned i = 0; i < t->relay->n_workers; i++)
         handle_map_release(&t->by_end[i]);
     free(t->by_end);
@@ -231,7 +233,8 @@ static void create(struct circuit_table *t, const struct message *m)
     }
     c->origin.conn = m->conn;
     link_note_circuit(t->relay, m->worker, m->conn, 1);
-    if (!onion_queue_add(t->skins, c->id, &skin))
+    c->skin = onion_queue_add(t->skins, c->id, m->worker, m->conn, &skin);
+    if (!c->skin)
         circuit_close(c, DESTROY_RESOURCELIMIT);
 }
 
@@ -253,6 +256,7 @@ static void circuit_answered(struct relay *relay, uint64_t id, const struct onio
     struct circuit *c = circuit_get(relay->circuits, id);
     if (!c)
         return; // closed meanwhile
+    c->skin = NULL;
     if (answer->refused != DESTROY_NONE) {
         relay->counters.drop_handshake_bad += answer->refused == DESTROY_PROTOCOL;
         circuit_close(c, answer->refused);

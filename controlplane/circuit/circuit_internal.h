@@ -33,6 +33,7 @@ struct circuit {
     uint64_t id; // {generation, slot + 1}: valid while the circuit is; also the cookie of its dial
     struct relay *relay;
     enum circuit_state state;
+    struct waiting_skin *skin; // not NULL: in the queue, or with a helper thread
     struct circuit_place origin;
     struct circuit_place next;
     // The next hop that was truncated away. If its end closed before it heard of that, it took the

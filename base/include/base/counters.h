@@ -109,6 +109,7 @@
     X(circuits_cgo, "circuits created with Counter Galois Onion")                                  \
     X(drop_handshake_bad, "onion skins that did not verify")                                       \
     X(drop_handshake_overload, "onion skins refused for load")                                     \
+    X(drop_handshake_closed, "onion skins whose circuit was closed before their turn")             \
     X(drop_extend_malformed, "EXTEND2 messages that were malformed")                               \
     X(drop_extend_refused, "EXTEND2 messages refused by rule")                                     \
     X(drop_extend_failed, "extends whose next hop could not be reached")                           \

@@ -23,6 +23,7 @@ enum {
     CONFIG_ADDRESSES_MAX = 8,
     CONFIG_AUTHORITIES_MAX = 32,
     CONFIG_WORKERS_MAX = 32,
+    CONFIG_HELPERS_MAX = 32,
     CONFIG_INTERFACES_MAX = 8,
     CONFIG_CPU_MAX = 1023,
     CONFIG_DIGEST_LEN = 20,
@@ -56,6 +57,8 @@ struct config_dataplane {
     unsigned workers[CONFIG_WORKERS_MAX]; // cpus, one worker each
     unsigned worker_count;                // at least 1
     unsigned control; // cpu of the control thread; a worker's only if it may sleep
+    unsigned helpers[CONFIG_HELPERS_MAX]; // cpus of the helper threads: handshakes of circuits
+    unsigned helper_count;                // 0: the program chooses
     bool hugepages;
     unsigned memory_mb; // all that DPDK takes: packets, cells, links, circuits, messages
     enum config_poll poll;

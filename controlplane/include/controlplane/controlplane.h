@@ -13,11 +13,12 @@ struct uv_loop_s;
 struct controlplane;
 
 // Loads or makes the relay's keys, begins to listen, publishes. `channels` has one entry per worker
-// and, like `config`, outlives the control plane. Everything runs on the loop's thread. NULL on
-// failure, with one line in `error` (what, where, what was expected).
+// and, like `config`, outlives the control plane. Everything runs on the loop's thread, but for
+// what takes long, which is for libuv's; `n_helpers` of those may be busy with onion skins at a
+// time. NULL on failure, with one line in `error` (what, where, what was expected).
 struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct config *config,
-                                        struct channel **channels, unsigned n_workers, char *error,
-                                        size_t error_size);
+                                        struct channel **channels, unsigned n_workers,
+                                        unsigned n_helpers, char *error, size_t error_size);
 // Gives up uploads and closes links in order (circuits get DESTROY, peers a close_notify); calls
 // `done` from the loop when everything is closed, or after 3 s at the latest. Then
 // controlplane_free may be called.

@@ -191,6 +191,7 @@ static const struct {
     {"[\"reject *:*\"]", "[\"reject *:*\", \"reject *:*\"]"},
     {"\"dir_port\": 7100, ", ""},
     {"\"workers\": [1]", "\"workers\": [1, 2, 1023]"},
+    {"\"workers\": [1]", "\"workers\": [1], \"helpers\": [2, 0]"},
     {"\"203.0.113.5/24\"", "\"203.0.113.5/24\", \"10.0.0.1/31\""},
     {",\n        \"gateway\": \"203.0.113.1\", \"mtu\": 1500", ""},
     {"\"mtu\": 1500", "\"mtu\": 9000"},
@@ -322,6 +323,9 @@ static const struct {
      "digits"},
     {"\"workers\": [1]", "\"workers\": [1, 1024]",
      "r.json:15:20: dataplane.workers[1]: found 1024, expected the number of a cpu from 0 to 1023"},
+    {"\"workers\": [1]", "\"workers\": [1], \"helpers\": [0, 1]",
+     "r.json:15:36: dataplane.helpers[1]: found 1, a worker's cpu, expected another cpu, or "
+     "\"poll\": \"adaptive\""},
     {"2048", "63",
      "r.json:15:67: dataplane.memory_mb: found 63, expected a number of megabytes from 64 to "
      "1048576"},

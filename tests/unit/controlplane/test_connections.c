@@ -126,7 +126,7 @@ static int set_up(void **state)
     snprintf(config.data_directory, sizeof(config.data_directory), "%s", directory.path);
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(channel_open(&channel, 0, NULL, MESSAGES), 0);
-    controlplane = controlplane_start(&loop, &config, channels, 1, error, sizeof(error));
+    controlplane = controlplane_start(&loop, &config, channels, 1, 1, error, sizeof(error));
     assert_non_null(controlplane);
     run();
     struct message *m = take(MSG_LISTEN);

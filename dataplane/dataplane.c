@@ -18,6 +18,7 @@ enum {
     MESSAGES_PER_CHANNEL = 4096,
     PEER_RING_CELLS = 8192,
     POOL_CACHE = 512,
+    CACHES_SHARE = 16,
     ETHERNET_MTU_OVERHEAD = 64, // Ethernet header, VLAN tags, and what drivers round up
 };
 
@@ -31,6 +32,13 @@ struct dataplane {
     struct worker *workers;
     bool running;
 };
+
+// What workers keep for themselves is not there for others: little of a small pool.
+static unsigned cell_cache(const struct dataplane_config *config)
+{
+    unsigned share = config->max_cells / (CACHES_SHARE * config->n_workers);
+    return share < POOL_CACHE ? share : POOL_CACHE;
+}
 
 static bool make_pools(struct dataplane *dp)
 {
@@ -47,7 +55,7 @@ static bool make_pools(struct dataplane *dp)
     dp->packets = rte_pktmbuf_pool_create_by_ops("packets", config->max_packets, POOL_CACHE, 0,
                                                  data_room, SOCKET_ID_ANY, "stack");
     dp->cells = rte_mempool_create_empty("cells", config->max_cells, sizeof(struct cell),
-                                         POOL_CACHE, 0, SOCKET_ID_ANY,
+                                         cell_cache(config), 0, SOCKET_ID_ANY,
                                          RTE_MEMPOOL_F_NO_IOVA_CONTIG); // no device reads them
     return dp->packets && dp->cells && rte_mempool_set_ops_byname(dp->cells, "stack", NULL) == 0 &&
            rte_mempool_populate_default(dp->cells) > 0;

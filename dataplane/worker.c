@@ -143,9 +143,11 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
     TAILQ_INIT(&w->closing);
     TAILQ_INIT(&w->stalled);
     TAILQ_INIT(&w->dead);
+    TAILQ_INIT(&w->link_stalled);
     TAILQ_INIT(&w->reports);
     // All workers together hold at most half of what the control thread has.
     w->held_messages_max = w->channel->down_pool->size / (2 * w->n_workers);
+    shed_init(w);
     random_stream_init(&w->random);
     w->now_us = tsc_us();
     struct record_aead *aead = record_aead_create();
@@ -345,6 +347,7 @@ unsigned worker_turn(struct worker *w)
     work += receive_connections(w);
     stage_done(&clock, &clock.cells);
     work += transmit_connections(w);
+    shed_turn(w); // of what could not go out
     conn_end_slow_closings(w);
     tcp_advance(w->tcp); // so late that one ACK says all: what was read, and goes with what is sent
     stage_done(&clock, &clock.tls_seal);

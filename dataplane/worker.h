@@ -12,6 +12,7 @@
 #include "cell/batch.h"
 #include "cell/circuit_end.h"
 #include "cell/conn.h"
+#include "cell/shed.h"
 #include "crypto/random_stream.h"
 #include "dataplane/dataplane.h"
 #include "net/net.h"
@@ -48,6 +49,8 @@ struct worker {
     struct conn_table conns;
     struct end_table ends;
     struct scheduler scheduler; // its nodes are numbered as the ends are
+    struct shed shed;
+    _Atomic uint8_t shed_bucket; // the fullest of `shed`; read by other workers
     struct cell_batch batch;
     struct circuit_end *likely_end; // of the cell that is being framed; NULL: not known
 
@@ -56,11 +59,14 @@ struct worker {
     struct conn_list closing;      // oldest first
     struct conn_list stalled;      // hold messages of the control thread's, longest first
     struct conn_list dead;         // CONN_CLOSED is still to be told
+    struct conn_list link_stalled; // have cells of link level waiting, longest first
     struct end_list reports;       // CIRCUIT_CLOSED is still to be told
     struct message *refused;       // dials that could not be begun, still to be answered
 
     uint32_t held_messages; // by the connections in `stalled`
     uint32_t held_messages_max;
+    uint32_t link_cells;                               // by the connections in `link_stalled`
+    uint8_t destroys[CONN_CELLS_PER_RECORD][CELL_LEN]; // of the record that is being sealed
 
     uint64_t now_us; // when this turn of the loop began
     struct random_stream random;

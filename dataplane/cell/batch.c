@@ -52,17 +52,31 @@ static const struct cgo_job *add_cgo(struct cell_batch *b, struct circuit_end *e
     return job;
 }
 
+// The pool is empty. Another circuit may be heavier; else this one is closed, since a hole in its
+// stream can't be mended.
+static struct cell *make_room(struct worker *w, struct circuit_end *end)
+{
+    const struct handle self = end->self;
+    batch_run(w);
+    shed_now(w);
+    if (end_get(w, self) != end) {
+        w->counters.drop_cell_unknown_circuit++;
+        return NULL;
+    }
+    struct cell *c = cell_new(w->cells);
+    if (!c) {
+        w->counters.drop_cell_no_memory++;
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+    }
+    return c;
+}
+
 void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const uint8_t *body)
 {
     struct cell_batch *b = &w->batch;
     struct cell *c = cell_new(w->cells);
-    if (!c) {
-        // A hole in the stream of a circuit can't be mended.
-        batch_run(w);
-        w->counters.drop_cell_no_memory++;
-        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+    if (!c && !(c = make_room(w, end)))
         return;
-    }
     c->command = command;
     end_prefetch_peer(w, end);
     struct batch_item *item = &b->items[b->n++];

@@ -59,7 +59,7 @@ struct circuit_end *end_get(struct worker *w, struct handle handle)
         return NULL;
     struct circuit_end *end = &w->ends.ends[handle.index];
     bool valid = end->self.generation == handle.generation && end->state != END_FREE &&
-                 end->state != END_REPORTING;
+                 end->state != END_CLOSED;
     return valid ? end : NULL;
 }
 
@@ -97,7 +97,7 @@ void end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint
     end->conn = conn;
     end->circid = circid;
     circid_map_add(&w->ends.by_circid, end);
-    LIST_INSERT_HEAD(&conn->ends, end, on_conn);
+    TAILQ_INSERT_TAIL(&conn->ends, end, on_conn);
 }
 
 static void end_unbind(struct worker *w, struct circuit_end *end)
@@ -105,42 +105,80 @@ static void end_unbind(struct worker *w, struct circuit_end *end)
     if (!end->conn)
         return;
     circid_map_remove(&w->ends.by_circid, end);
-    LIST_REMOVE(end, on_conn);
+    TAILQ_REMOVE(&end->conn->ends, end, on_conn);
+    shed_leave(&w->shed, end);
     if (end->queue.count)
         schedule_remove(&w->scheduler, &end->conn->schedule, (int32_t)end->self.index);
     cell_queue_clear(&end->queue);
     end->conn = NULL;
 }
 
-static void end_free(struct worker *w, struct circuit_end *end)
+static void wipe_layer(struct circuit_end *end)
 {
     if (end->layer_kind)
         layer_clear(&end->layer);
     end->layer_kind = 0;
+}
+
+static void end_free(struct worker *w, struct circuit_end *end)
+{
+    wipe_layer(end);
     end->state = END_FREE;
     TAILQ_INSERT_HEAD(&w->ends.free, end, entry);
+}
+
+static void free_if_settled(struct worker *w, struct circuit_end *end)
+{
+    if (!end->owes_report && !end->owes_destroy)
+        end_free(w, end);
 }
 
 void end_close(struct worker *w, struct circuit_end *end, enum destroy_reason reason,
                unsigned flags)
 {
-    if (end->state == END_REPORTING || end->state == END_FREE)
+    if (end->state == END_CLOSED || end->state == END_FREE)
         return; // a cell before this one has closed it, when the batch ran
-    if ((flags & END_CLOSE_DESTROY) && end->conn)
-        conn_queue_destroy(w, end->conn, end->circid, reason);
+    struct conn *conn = end->conn;
     if (end->stub) {
         end_free(w, end->stub);
         end->stub = NULL;
     }
     end_unbind(w, end);
-    if (!(flags & END_CLOSE_REPORT)) {
-        end_free(w, end);
-        return;
-    }
-    end->state = END_REPORTING;
+    wipe_layer(end);
+    end->state = END_CLOSED;
     end->close_reason = (uint8_t)reason;
     end->close_by_peer = (flags & END_CLOSE_BY_PEER) != 0;
-    TAILQ_INSERT_TAIL(&w->reports, end, entry);
+    if ((flags & END_CLOSE_DESTROY) && conn && !conn->closing) {
+        end->owes_destroy = true;
+        TAILQ_INSERT_TAIL(&conn->destroys, end, on_conn);
+        conn_wants_transmit(w, conn);
+    }
+    if (flags & END_CLOSE_REPORT) {
+        end->owes_report = true;
+        TAILQ_INSERT_TAIL(&w->reports, end, entry);
+    }
+    free_if_settled(w, end);
+}
+
+bool end_next_destroy(struct worker *w, struct conn *conn, uint32_t *circid, uint8_t *reason)
+{
+    struct circuit_end *end = TAILQ_FIRST(&conn->destroys);
+    if (!end)
+        return false;
+    *circid = end->circid;
+    *reason = end->close_reason;
+    TAILQ_REMOVE(&conn->destroys, end, on_conn);
+    end->owes_destroy = false;
+    free_if_settled(w, end);
+    return true;
+}
+
+void end_drop_destroys(struct worker *w, struct conn *conn)
+{
+    uint32_t circid;
+    uint8_t reason;
+    while (end_next_destroy(w, conn, &circid, &reason))
+        ;
 }
 
 void end_send_reports(struct worker *w)
@@ -159,8 +197,17 @@ void end_send_reports(struct worker *w)
             return;
         }
         TAILQ_REMOVE(&w->reports, end, entry);
-        end_free(w, end);
+        end->owes_report = false;
+        free_if_settled(w, end);
     }
+}
+
+static void add_to_schedule(struct worker *w, struct circuit_end *end)
+{
+    struct conn *c = end->conn;
+    if (c->schedule.top == SCHEDULE_NONE)
+        c->waits_since_us = w->now_us;
+    schedule_add(&w->scheduler, &c->schedule, (int32_t)end->self.index);
 }
 
 void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c)
@@ -178,7 +225,8 @@ void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c)
     }
     cell_queue_push(&end->queue, c);
     if (end->queue.count == 1)
-        schedule_add(&w->scheduler, &end->conn->schedule, (int32_t)end->self.index);
+        add_to_schedule(w, end);
+    shed_added(&w->shed, end);
     conn_wants_transmit(w, end->conn);
 }
 

@@ -24,11 +24,11 @@ struct worker;
 
 enum end_state {
     END_FREE,
-    END_PENDING,   // CREATE came, the control plane has not answered yet
-    END_DIALLED,   // CREATE2 went out, CREATED2 has not come yet
-    END_OPEN,      // cells flow
-    END_STUB,      // holds a layer, has no link
-    END_REPORTING, // closed; waits for its MSG_CIRCUIT_CLOSED to be sent
+    END_PENDING, // CREATE came, the control plane has not answered yet
+    END_DIALLED, // CREATE2 went out, CREATED2 has not come yet
+    END_OPEN,    // cells flow
+    END_STUB,    // holds a layer, has no link
+    END_CLOSED,  // waits for its MSG_CIRCUIT_CLOSED or its DESTROY to be sent
 };
 
 struct circuit_end {
@@ -37,22 +37,23 @@ struct circuit_end {
     struct handle peer; // generation 0: none
     struct conn *conn;
     uint32_t circid;
-    uint32_t circid_next; // cell/circid_map.h
+    uint32_t circid_next;    // cell/circid_map.h
     struct cell_queue queue; // while it is not empty, conn->schedule has self.index
-    uint8_t state;      // enum end_state
-    uint8_t layer_kind; // enum circuit_crypto_kind; 0: it has none
+    uint8_t state;           // enum end_state
+    uint8_t layer_kind;      // enum circuit_crypto_kind; 0: it has none
     uint8_t peer_worker;
     uint8_t relay_early_left;
     bool origin_side; // this end is the one towards the circuit's origin
-    bool close_by_peer;
+    uint8_t bucket;   // by the length of its queue (cell/shed.h); 0: in none
     uint8_t close_reason;
+    bool close_by_peer : 1;
+    bool owes_report : 1;  // MSG_CIRCUIT_CLOSED; it is on the worker's list then
+    bool owes_destroy : 1; // on its link's list, which needs no cell until it is sent
     union layer layer;
     uint64_t cookie;
     struct circuit_end *stub;
-    union {
-        LIST_ENTRY(circuit_end) on_conn; // while it has a conn
-        TAILQ_ENTRY(circuit_end) entry;  // free list, or worker's reports
-    };
+    TAILQ_ENTRY(circuit_end) on_conn; // the link's ends, or its destroys
+    TAILQ_ENTRY(circuit_end) entry;   // free list, worker's reports, or a bucket
 };
 
 TAILQ_HEAD(end_list, circuit_end);
@@ -88,9 +89,13 @@ enum end_close_flags {
     END_CLOSE_BY_PEER = 4, // the peer told us
 };
 // Ends it: drops its queue, wipes its layer and its stub. Not while the batch holds cells of it.
-// Nothing happens to an end that is closed already and not yet reported.
+// Needs no memory. Nothing happens to an end that is closed already.
 void end_close(struct worker *w, struct circuit_end *end, enum destroy_reason reason,
                unsigned flags);
+// The next DESTROY that is owed on this link: false if there is none, else its circuit and reason.
+bool end_next_destroy(struct worker *w, struct conn *conn, uint32_t *circid, uint8_t *reason);
+// The link goes: nobody is left to be told.
+void end_drop_destroys(struct worker *w, struct conn *conn);
 // Tells the control plane of closed ends, as far as there are messages.
 void end_send_reports(struct worker *w);
 

@@ -59,7 +59,8 @@ static struct conn *conn_new(struct worker *w, enum conn_state state)
     c->self = self;
     c->state = (uint8_t)state;
     c->circid_length = 2;
-    LIST_INIT(&c->ends);
+    TAILQ_INIT(&c->ends);
+    TAILQ_INIT(&c->destroys);
     c->schedule.top = SCHEDULE_NONE;
     return c;
 }
@@ -124,8 +125,9 @@ static void leave_lists(struct worker *w, struct conn *c)
 static void close_ends(struct worker *w, struct conn *c)
 {
     struct circuit_end *end;
-    while ((end = LIST_FIRST(&c->ends)))
+    while ((end = TAILQ_FIRST(&c->ends)))
         end_close(w, end, DESTROY_CHANNEL_CLOSED, END_CLOSE_REPORT);
+    end_drop_destroys(w, c);
 }
 
 static void begin_closing(struct worker *w, struct conn *c, enum conn_close_reason reason)
@@ -157,7 +159,14 @@ void conn_abort(struct worker *w, struct conn *c, enum conn_close_reason reason)
         begin_closing(w, c, reason);
     c->finished = true;
     conn_drop_outgoing(w, c);
+    conn_drop_link_cells(w, c);
     tcp_abort(c->tcp);
+}
+
+void conn_abort_stalled(struct worker *w, struct conn *c)
+{
+    w->counters.drop_conn_stalled++;
+    conn_abort(w, c, CONN_CLOSE_LIMIT);
 }
 
 void conn_end_slow_closings(struct worker *w)
@@ -213,8 +222,8 @@ static void tcp_gone(struct worker *w, struct conn *c, enum conn_close_reason re
 {
     close_ends(w, c);
     leave_lists(w, c);
-    cell_queue_clear(&c->link_cells);
     conn_drop_outgoing(w, c);
+    conn_drop_link_cells(w, c);
     wipe_keys(c);
     if (c->closing)
         TAILQ_REMOVE(&w->closing, c, closing_entry);

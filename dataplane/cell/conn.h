@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "base/message.h"
+#include "cell/circuit_end.h"
 #include "cell/queue.h"
 #include "cell/schedule.h"
 #include "tls/record_in.h"
@@ -29,7 +30,7 @@ enum conn_state {
 
 enum {
     CONN_OUTGOING_MAX = 128, // messages from the control plane, not yet taken by TCP
-    CONN_CELLS_MAX = 4096,   // DESTROY and CREATE-like cells that wait
+    CONN_CELLS_MAX = 4096,   // CREATE-like cells that wait
     CONN_RECORDS_PER_TURN = 16,
     CONN_CELLS_PER_RECORD = 31, // 31 cells of 514 bytes fill a record of 16 KiB
     CONN_CLOSING_MAX_US = 5000000,
@@ -76,13 +77,16 @@ struct conn {
     struct variable_cell variable;
     struct cell_queue link_cells; // complete but for nothing: the header is written
     struct schedule schedule;     // circuits with cells for this link
-    LIST_HEAD(, circuit_end) ends;
+    struct end_list ends;
+    struct end_list destroys; // closed ends whose DESTROY is still to be sent
+    uint64_t waits_since_us;  // relay cells wait, and since then none has been sent
     TAILQ_ENTRY(conn) receiving_entry;
     TAILQ_ENTRY(conn) transmitting_entry;
     TAILQ_ENTRY(conn) closing_entry;
-    TAILQ_ENTRY(conn) stalled_entry; // on the worker's list while `outgoing` is not empty
-    TAILQ_ENTRY(conn) entry;         // free list, or worker's dead list
-    uint8_t partial[CELL_LEN];       // the begin of a cell whose rest has not come
+    TAILQ_ENTRY(conn) stalled_entry;      // on the worker's list while `outgoing` is not empty
+    TAILQ_ENTRY(conn) link_stalled_entry; // on the worker's list while `link_cells` is not empty
+    TAILQ_ENTRY(conn) entry;              // free list, or worker's dead list
+    uint8_t partial[CELL_LEN];            // the begin of a cell whose rest has not come
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -111,6 +115,8 @@ void conn_transmit(struct worker *w, struct conn *c);
 void conn_close(struct worker *w, struct conn *c, enum conn_close_reason reason, uint8_t alert);
 // At once, with RST.
 void conn_abort(struct worker *w, struct conn *c, enum conn_close_reason reason);
+// At once, for what the peer does not take.
+void conn_abort_stalled(struct worker *w, struct conn *c);
 // Aborts connections that take too long to close.
 void conn_end_slow_closings(struct worker *w);
 // Tells the control plane of dead connections, as far as there are messages.
@@ -131,5 +137,7 @@ void conn_wants_transmit(struct worker *w, struct conn *c);
 // zero. False without memory.
 bool conn_queue_cell(struct worker *w, struct conn *c, uint32_t circid, uint8_t command,
                      const void *body, size_t length);
+// A DESTROY for a circuit that has no end here; lost without memory.
 void conn_queue_destroy(struct worker *w, struct conn *c, uint32_t circid,
                         enum destroy_reason reason);
+void conn_drop_link_cells(struct worker *w, struct conn *c);

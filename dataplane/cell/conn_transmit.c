@@ -15,17 +15,11 @@ static bool speaks_tls(const struct conn *c)
     return c->state == CONN_RECORDS || c->state == CONN_OPEN;
 }
 
-static void abort_stalled(struct worker *w, struct conn *c)
-{
-    w->counters.drop_conn_stalled++;
-    conn_abort(w, c, CONN_CLOSE_LIMIT);
-}
-
 void conn_send(struct worker *w, struct conn *c, struct message *m)
 {
     if (c->closing || c->outgoing_count == CONN_OUTGOING_MAX) {
         if (!c->closing)
-            abort_stalled(w, c);
+            conn_abort_stalled(w, c);
         channel_free(m);
         return;
     }
@@ -43,7 +37,7 @@ void conn_send(struct worker *w, struct conn *c, struct message *m)
     w->held_messages++;
     conn_wants_transmit(w, c);
     while (w->held_messages > w->held_messages_max)
-        abort_stalled(w, TAILQ_FIRST(&w->stalled));
+        conn_abort_stalled(w, TAILQ_FIRST(&w->stalled));
 }
 
 static void drop_first_outgoing(struct worker *w, struct conn *c)
@@ -130,6 +124,23 @@ static int send_first_outgoing(struct worker *w, struct conn *c)
     return c->outgoing_offset == m->length ? 0 : -ENOBUFS;
 }
 
+static struct cell *next_link_cell(struct worker *w, struct conn *c)
+{
+    struct cell *cell = cell_queue_pop(&c->link_cells);
+    if (!cell)
+        return NULL;
+    w->link_cells--;
+    if (!c->link_cells.head)
+        TAILQ_REMOVE(&w->link_stalled, c, link_stalled_entry);
+    return cell;
+}
+
+void conn_drop_link_cells(struct worker *w, struct conn *c)
+{
+    for (struct cell *cell; (cell = next_link_cell(w, c));)
+        cell_free(cell);
+}
+
 static struct cell *next_relay_cell(struct worker *w, struct conn *c)
 {
     if (c->schedule.top == SCHEDULE_NONE)
@@ -137,25 +148,45 @@ static struct cell *next_relay_cell(struct worker *w, struct conn *c)
     struct circuit_end *end = &w->ends.ends[c->schedule.top];
     struct cell *cell = cell_queue_pop(&end->queue);
     schedule_sent(&w->scheduler, &c->schedule, end->queue.count > 0);
+    shed_taken(&w->shed, end);
     struct writer header = writer_of(cell_wire(cell), CELL_LEN - CELL_BODY_LEN);
     write_u32(&header, end->circid);
     write_u8(&header, cell->command);
     return cell;
 }
 
+// A cell of link level: those that were queued, then DESTROYs, so that one never overtakes the
+// CREATED of its circuit. A DESTROY is written into `room`, which is zero but for the one before.
+static bool next_of_link(struct worker *w, struct conn *c, uint8_t room[CELL_LEN],
+                         struct cell **cell)
+{
+    uint32_t circid;
+    uint8_t reason;
+    if ((*cell = next_link_cell(w, c)))
+        return true;
+    if (!end_next_destroy(w, c, &circid, &reason))
+        return false;
+    struct writer wire = writer_of(room, CELL_LEN);
+    write_u32(&wire, circid);
+    write_u8(&wire, CELL_DESTROY);
+    write_u8(&wire, reason);
+    return true;
+}
+
 // Link cells (CREATED2, DESTROY, …) and relay cells take turns, so that neither starves (5.05).
-static struct cell *next_cell(struct worker *w, struct conn *c)
+// False when none is left; a cell of NULL is in `room`.
+static bool next_cell(struct worker *w, struct conn *c, uint8_t room[CELL_LEN], struct cell **cell)
 {
     c->cell_turn = !c->cell_turn;
-    if (c->cell_turn && c->link_cells.head)
-        return cell_queue_pop(&c->link_cells);
-    struct cell *cell = next_relay_cell(w, c);
-    return cell ? cell : cell_queue_pop(&c->link_cells);
+    if (c->cell_turn && next_of_link(w, c, room, cell))
+        return true;
+    *cell = next_relay_cell(w, c);
+    return *cell || next_of_link(w, c, room, cell);
 }
 
 static bool has_cells(const struct conn *c)
 {
-    return c->link_cells.head || c->schedule.top != SCHEDULE_NONE;
+    return c->link_cells.head || c->schedule.top != SCHEDULE_NONE || !TAILQ_EMPTY(&c->destroys);
 }
 
 // One record of cells. 0 or a negative errno.
@@ -171,15 +202,17 @@ static int send_cells(struct worker *w, struct conn *c, size_t writable)
     struct cell *cells[CONN_CELLS_PER_RECORD];
     struct tls_span spans[CONN_CELLS_PER_RECORD];
     unsigned n = 0;
-    while (n < most && (cells[n] = next_cell(w, c))) {
-        spans[n] = (struct tls_span){cell_wire(cells[n]), CELL_LEN};
+    while (n < most && next_cell(w, c, w->destroys[n], &cells[n])) {
+        spans[n] = (struct tls_span){cells[n] ? cell_wire(cells[n]) : w->destroys[n], CELL_LEN};
         n++;
     }
     int error = tls_out_seal(&c->tls_out, &w->tls, c->tcp, TLS_CONTENT_APPLICATION_DATA, spans, n);
     for (unsigned i = 0; i < n; i++)
-        cell_free(cells[i]);
+        if (cells[i])
+            cell_free(cells[i]);
     if (error)
         return -EPIPE; // cells are lost: no circuit could go on
+    c->waits_since_us = w->now_us;
     w->counters.cells_out += n;
     tell_old_key(w, c);
     return 0;
@@ -244,6 +277,9 @@ bool conn_queue_cell(struct worker *w, struct conn *c, uint32_t circid, uint8_t 
     write_bytes(&wire, body, length);
     write_zeros(&wire, CELL_BODY_LEN - length);
     cell->command = command;
+    if (!c->link_cells.head)
+        TAILQ_INSERT_TAIL(&w->link_stalled, c, link_stalled_entry);
+    w->link_cells++;
     cell_queue_push(&c->link_cells, cell);
     conn_wants_transmit(w, c);
     return true;

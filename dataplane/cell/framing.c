@@ -78,10 +78,8 @@ static void take_create(struct worker *w, struct conn *c, uint32_t circid, uint8
     }
     end->origin_side = true;
     end_bind(w, end, c, circid);
-    if (!send_circuit_cell(w, c, MSG_CIRCUIT_CREATE, end, command, body)) {
-        conn_queue_destroy(w, c, circid, DESTROY_RESOURCELIMIT);
-        end_close(w, end, DESTROY_RESOURCELIMIT, 0);
-    }
+    if (!send_circuit_cell(w, c, MSG_CIRCUIT_CREATE, end, command, body))
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY);
 }
 
 static void take_created(struct worker *w, struct conn *c, uint32_t circid, uint8_t command,

@@ -70,13 +70,15 @@
     X(drop_cell_unrecognised, "circuits closed for a cell that nobody recognised")                 \
     X(drop_cell_queue_full, "circuits closed for too long a queue")                                \
     X(drop_cell_no_memory, "cells dropped since the cell pool was empty")                          \
+    X(drop_circuit_memory, "circuits closed since cells ran short: the heaviest")                  \
+    X(drop_cell_memory, "cells that waited for them")                                              \
     X(drop_cell_relay_early, "circuits closed for too many RELAY_EARLY")                           \
     X(drop_cell_protocol, "other cells against the protocol")                                      \
     X(drop_link_framing, "links closed for cells that could not be framed")                        \
     X(drop_create_bad_id, "CREATE cells with a bad or used circuit id")                            \
     X(drop_circuit_limit, "circuits refused since the table was full")                             \
     X(drop_message_ring_full, "messages to the control thread put off or refused")                 \
-    X(drop_conn_stalled, "connections closed since the peer took nothing, and messages ran short") \
+    X(drop_conn_stalled, "connections closed since the peer took nothing, and memory ran short")   \
     /* the worker itself */                                                                        \
     X(cycles_busy, "time-stamp cycles spent with work")                                            \
     X(cycles_idle, "time-stamp cycles spent polling or asleep")                                    \

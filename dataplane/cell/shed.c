@@ -101,7 +101,8 @@ static struct circuit_end *heaviest(struct worker *w)
 static struct circuit_end *next_short(struct worker *w)
 {
     struct shed *s = &w->shed;
-    for (; s->steps_left > 0; s->steps_left--) {
+    while (s->steps_left > 0) {
+        s->steps_left--;
         if (s->hand >= w->ends.capacity) {
             s->hand = 0;
             s->hand_min_cells = (uint8_t)((s->hand_min_cells + 1) / 2);

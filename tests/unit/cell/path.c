@@ -10,15 +10,10 @@
 
 #include <cmocka.h>
 
-struct path *path_open(unsigned n_workers, enum circuit_crypto_kind kind)
+static void make_circuit(struct path *p, uint32_t circid, enum circuit_crypto_kind kind)
 {
-    struct path *p = calloc(1, sizeof(*p));
     struct peer_cell cell;
-    p->rig = rig_create(n_workers);
-    p->next_worker = n_workers - 1;
-    p->link = peer_link_accepted(p->rig, 0);
-    p->next = peer_link_dialled(p->rig, p->next_worker);
-    p->origin = origin_create(p->link, PATH_CIRCID, kind);
+    p->origin = origin_create(p->link, circid, kind);
     struct message *dial = rig_message(p->rig, p->next_worker, MSG_CIRCUIT_DIAL);
     dial->conn = p->next->conn;
     dial->cookie = 99;
@@ -50,15 +45,43 @@ struct path *path_open(unsigned n_workers, enum circuit_crypto_kind kind)
     assert_int_equal(extended.command, RELAY_EXTENDED2);
     assert_int_equal(extended.length, 6);
     assert_memory_equal(extended.body, "answer", 6);
+}
+
+struct path *path_open_in(struct rig *rig, enum circuit_crypto_kind kind)
+{
+    struct path *p = calloc(1, sizeof(*p));
+    p->rig = rig;
+    p->next_worker = rig->n - 1;
+    p->link = peer_link_accepted(p->rig, 0);
+    p->next = peer_link_dialled(p->rig, p->next_worker);
+    make_circuit(p, PATH_CIRCID, kind);
+    return p;
+}
+
+struct path *path_open(unsigned n_workers, enum circuit_crypto_kind kind)
+{
+    return path_open_in(rig_create(n_workers), kind);
+}
+
+struct path *path_beside(const struct path *first, uint32_t circid, enum circuit_crypto_kind kind)
+{
+    struct path *p = calloc(1, sizeof(*p));
+    *p = *first;
+    make_circuit(p, circid, kind);
     return p;
 }
 
 void path_close(struct path *p)
 {
-    origin_free(p->origin);
     peer_link_free(p->link);
     peer_link_free(p->next);
     rig_destroy(p->rig);
+    path_forget(p);
+}
+
+void path_forget(struct path *p)
+{
+    origin_free(p->origin);
     free(p);
 }
 

@@ -19,6 +19,11 @@ struct path {
 
 // Of 1 or 2 workers; the next hop is at the last of them.
 struct path *path_open(unsigned n_workers, enum circuit_crypto_kind kind);
-void path_close(struct path *p);
+// The same in a rig that is there.
+struct path *path_open_in(struct rig *rig, enum circuit_crypto_kind kind);
+// One more circuit over the links of `first`.
+struct path *path_beside(const struct path *first, uint32_t circid, enum circuit_crypto_kind kind);
+void path_close(struct path *p);  // and the rig, where the circuit has links of its own
+void path_forget(struct path *p); // the circuit alone
 // Sends a cell of the next hop's, and looks at what the origin gets.
 void path_check_backward(struct path *p, uint8_t fill);

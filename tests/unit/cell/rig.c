@@ -39,6 +39,11 @@ static void make_ring(struct rig *rig, unsigned from, unsigned to)
 
 struct rig *rig_create(unsigned n_workers)
 {
+    return rig_create_for(n_workers, 512);
+}
+
+struct rig *rig_create_for(unsigned n_workers, unsigned max_circuits)
+{
     struct rig *rig = calloc(1, sizeof(*rig));
     rig->n = n_workers;
     rig->workers = aligned_alloc(64, n_workers * sizeof(struct worker));
@@ -46,7 +51,7 @@ struct rig *rig_create(unsigned n_workers)
     rig->cells = rte_mempool_create("rig_cells", RIG_CELLS, sizeof(struct cell), 0, 0, NULL, NULL,
                                     NULL, NULL, SOCKET_ID_ANY, 0);
     struct dataplane_config config = {
-        .n_workers = n_workers, .max_links = 16, .max_circuits = 512, .n_interfaces = 1};
+        .n_workers = n_workers, .max_links = 16, .max_circuits = max_circuits, .n_interfaces = 1};
     config.interfaces[0].mtu = 1500;
     for (unsigned i = 0; i < n_workers; i++) {
         struct channel *first = i ? &rig->channels[0] : NULL;

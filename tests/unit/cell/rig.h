@@ -22,6 +22,7 @@ struct rig {
 
 void rig_eal(void); // once
 struct rig *rig_create(unsigned n_workers);
+struct rig *rig_create_for(unsigned n_workers, unsigned max_circuits);
 // Checks that every cell and message is back in its pool.
 void rig_destroy(struct rig *rig);
 // Turns until nothing is left to do.

@@ -166,10 +166,13 @@ static bool next_of_link(struct worker *w, struct conn *c, uint8_t room[CELL_LEN
         return true;
     if (!end_next_destroy(w, c, &circid, &reason))
         return false;
-    struct writer wire = writer_of(room, CELL_LEN);
-    write_u32(&wire, circid);
-    write_u8(&wire, CELL_DESTROY);
-    write_u8(&wire, reason);
+    uint8_t head[] = {(uint8_t)(circid >> 24),
+                      (uint8_t)(circid >> 16),
+                      (uint8_t)(circid >> 8),
+                      (uint8_t)circid,
+                      CELL_DESTROY,
+                      reason};
+    memcpy(room, head, sizeof(head));
     return true;
 }
 

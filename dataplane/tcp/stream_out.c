@@ -54,7 +54,7 @@ static void starved(struct tcp_conn *conn)
     tcp_arm_retransmit(conn, false);
 }
 
-// It will be filled soon, and no cache holds it.
+// It will be filled when the one before it is full, and no cache holds it.
 static void prefetch_room(const struct tcp_conn *conn, const struct rte_mbuf *m)
 {
     const char *at = (const char *)m->buf_addr + m->data_off;
@@ -71,7 +71,6 @@ static bool spare_add(struct tcp_conn *conn)
         starved(conn);
         return false;
     }
-    prefetch_room(conn, m);
     segment_of(stack, m)->next = conn->spare;
     conn->spare = m;
     return true;
@@ -147,6 +146,9 @@ uint8_t *tcp_write_span(struct tcp_conn *conn, size_t *length)
         return NULL;
     struct rte_mbuf *m = in_tail ? conn->send_tail : conn->spare;
     const struct tcp_segment *s = segment_of(conn->stack, m);
+    struct rte_mbuf *following = in_tail ? conn->spare : s->next;
+    if (following)
+        prefetch_room(conn, following);
     *length = RTE_MIN(room, (size_t)(in_tail ? in_tail : conn->mss));
     return (uint8_t *)m->buf_addr + s->offset + s->length;
 }

@@ -11,7 +11,7 @@
 #include "crypto/cgo.h"
 #include "crypto/record_aead.h"
 
-enum { RECORDS = 8, CELLS_MAX = 31, ROUNDS = 61, PASSES = 24, CELL_STRIDE = 576, CGO_BURST = 64 };
+enum { RECORDS = 8, CELLS_MAX = 31, PASSES = 24, CELL_STRIDE = 576, CGO_BURST = 64 };
 enum { OPEN, CELL, SEAL_LONG, SEAL_SHORT, PARTS }; // records of CELLS_MAX cells, of one
 
 static const uint8_t header[RECORD_AAD_LEN] = {23, 3, 3, 0x3e, 0x3e};
@@ -30,7 +30,7 @@ struct floor {
         uint8_t cells[CELLS_MAX][CELL_STRIDE];
         uint8_t out[CELLS_MAX * CELL_LEN + 1], out_tag[RECORD_TAG_LEN];
     } records[RECORDS];
-    double times[PARTS][ROUNDS]; // ns for a record, a cell, a record, a record
+    double times[PARTS][FLOOR_ROUNDS_MAX]; // ns for a record, a cell, a record, a record
 };
 
 static double now_ns(void)
@@ -135,15 +135,15 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median(double *values)
+static double median(double *values, unsigned n)
 {
-    qsort(values, ROUNDS, sizeof(*values), compare);
-    return values[ROUNDS / 2];
+    qsort(values, n, sizeof(*values), compare);
+    return values[n / 2];
 }
 
-static void measure(struct floor *f, struct floor_result *out)
+static void measure(struct floor *f, unsigned rounds, struct floor_result *out)
 {
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < rounds; round++) {
         double t[PARTS + 1] = {now_ns()};
         for (unsigned i = 0; i < PASSES; i++)
             (void)open_all(f);
@@ -160,9 +160,10 @@ static void measure(struct floor *f, struct floor_result *out)
         for (unsigned i = 0; i < PARTS; i++)
             f->times[i][round] = (t[i + 1] - t[i]) / PASSES / RECORDS;
     }
-    double longest = median(f->times[SEAL_LONG]), shortest = median(f->times[SEAL_SHORT]);
-    out->open_ns = median(f->times[OPEN]) / f->cells;
-    out->cell_ns = median(f->times[CELL]) / f->cells;
+    double longest = median(f->times[SEAL_LONG], rounds);
+    double shortest = median(f->times[SEAL_SHORT], rounds);
+    out->open_ns = median(f->times[OPEN], rounds) / f->cells;
+    out->cell_ns = median(f->times[CELL], rounds) / f->cells;
     out->seal_cell_ns = (longest - shortest) / (CELLS_MAX - 1);
     out->seal_record_ns = shortest > out->seal_cell_ns ? shortest - out->seal_cell_ns : 0;
 }
@@ -180,7 +181,7 @@ int floor_run(void *arg)
     f->cgo = request->cgo ? cgo_cipher_create() : NULL;
     request->good = (f->cgo || !request->cgo) && prepare(f, request->cipher);
     if (request->good)
-        measure(f, &request->result);
+        measure(f, request->rounds, &request->result);
     cell_cipher_destroy(f->cipher);
     cgo_cipher_destroy(f->cgo);
     record_aead_destroy(f->aead);

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { FLOOR_ROUNDS_MAX = 61 };
+
 struct floor_result {
     double open_ns, cell_ns; // per cell, CPU time; medians over the rounds
     // Sealing a record is one part for the record and one for each of its cells: so it is known for
@@ -23,6 +25,7 @@ struct floor_request {
     uint16_t cipher; // TLS cipher suite
     bool cgo;        // cells; else tor1
     unsigned record_cells;
+    unsigned rounds; // at most FLOOR_ROUNDS_MAX
     struct floor_result result;
     bool good;
 };

@@ -17,7 +17,7 @@
 static const char usage[] =
     "usage: ramson-bench relay [options]\n"
     "       ramson-bench handshake [--json] [--report DIR]\n"
-    "       ramson-bench scale [--json] [--report DIR]\n"
+    "       ramson-bench scale [options]\n"
     "       ramson-bench crypto [--json]\n"
     "       ramson-bench machine [--json]\n"
     "       ramson-bench page --report DIR <compare-tor.json\n"
@@ -51,6 +51,12 @@ static const char usage[] =
     "  --memory MB         (as much as the pools take)\n"
     "  --no-latency        leave that part out\n"
     "  --wrong-keys        expect other keys than the relay has: the check must then fail\n"
+    "\n"
+    "scale:\n"
+    "  --links N, --circuits N  leave out what has more\n"
+    "  --rounds N          of all points; the least of each counts (3)\n"
+    "  --seconds S         a quarter of it for each point and round (2)\n"
+    "  --cpus, --hugepages as above\n"
     "\n"
     "  --json        print one JSON object instead of a table\n"
     "  --report DIR  write an HTML page with charts there\n"
@@ -171,6 +177,8 @@ static bool take_value(const char *name, const char *value, struct relay_options
         return parse_unsigned(value, 1, 16, &o->workers);
     if (strcmp(name, "--seconds") == 0)
         return parse_number(value, 0.05, 3600, &o->seconds);
+    if (strcmp(name, "--rounds") == 0)
+        return parse_unsigned(value, 1, 100, &o->rounds);
     if (strcmp(name, "--memory") == 0)
         return parse_unsigned(value, 256, 1 << 20, &o->memory_mb);
     if (strcmp(name, "--cpus") == 0)
@@ -236,7 +244,7 @@ int main(int argc, char **argv)
     if (strcmp(command, "handshake") == 0)
         return bench_handshake(options.json, options.report);
     if (strcmp(command, "scale") == 0)
-        return bench_scale(argv[0], options.json, options.report);
+        return bench_scale(argv[0], &options);
     if (strcmp(command, "relay") == 0)
         return bench_relay(&options);
     if (strcmp(command, "machine") == 0)

@@ -3,6 +3,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,8 +24,6 @@
 #include "relay_report.h"
 
 const struct relay_options relay_defaults = {
-    .links = 64,
-    .circuits = 2000,
     .workers = 1,
     .mtus = {1500, 9000},
     .n_mtus = 2,
@@ -34,6 +33,7 @@ const struct relay_options relay_defaults = {
     .run_cells = 1,
     .window_cells = 32,
     .seconds = 2,
+    .rounds = 3,
     .latency = true,
     .nic_checksums = true,
     .cross = CROSS_UNSET,
@@ -41,10 +41,13 @@ const struct relay_options relay_defaults = {
 };
 
 enum {
+    LINKS = 64,
+    CIRCUITS = 2000,
     LCORE_FIRST_WORKER = 1,
     RELAY_CELLS = 65536,
     RELAY_PACKETS = 32768,
     CROSSING_ROUNDS = 3,
+    FLOOR_ROUNDS_PER_S = 30,
 };
 
 static int tell_clock(void *arg)
@@ -119,6 +122,8 @@ static bool measure_floor(const struct relay_options *o, struct floor_result *ou
 {
     struct floor_request worker = {
         .cipher = o->cipher, .cgo = o->cgo, .record_cells = o->record_cells};
+    double rounds = o->seconds * FLOOR_ROUNDS_PER_S;
+    worker.rounds = (unsigned)RTE_MAX(3, RTE_MIN(rounds, FLOOR_ROUNDS_MAX));
     struct floor_request other = worker;
     rte_eal_remote_launch(floor_run, &worker, LCORE_FIRST_WORKER);
     floor_run(&other);
@@ -148,7 +153,8 @@ static bool measure_crossing(struct relay_bench *b, struct relay_report *r)
         b->neighbours->only = i % 2 ? CROSS_ALL : CROSS_NONE;
         if (!relay_measure(b, b->options->seconds / CROSSING_ROUNDS, 0, &result))
             return false;
-        if (i < 2 || result.cycles_per_cell < least[i % 2]->cycles_per_cell)
+        double cost = result.cycles_per_cell, before = least[i % 2]->cycles_per_cell;
+        if (cost > 0 && (before <= 0 || cost < before))
             *least[i % 2] = result;
     }
     b->neighbours->only = CROSS_ANY;
@@ -178,23 +184,25 @@ static bool run(struct relay_bench *b, struct relay_report *r)
     return good && !n->broken;
 }
 
-// What is allocated of DPDK's memory.
-static uint64_t heap_bytes(void)
+// What is allocated, of DPDK's memory and of the C library's.
+static uint64_t used_bytes(void)
 {
     struct rte_malloc_socket_stats stats;
-    return rte_malloc_get_socket_stats(SOCKET_ID_ANY, &stats) == 0 ||
-                   rte_malloc_get_socket_stats(0, &stats) == 0
-               ? stats.heap_allocsz_bytes
-               : 0;
+    struct mallinfo2 heap = mallinfo2();
+    uint64_t bytes = heap.uordblks + heap.hblkhd;
+    if (rte_malloc_get_socket_stats(SOCKET_ID_ANY, &stats) == 0 ||
+        rte_malloc_get_socket_stats(0, &stats) == 0)
+        bytes += stats.heap_allocsz_bytes;
+    return bytes;
 }
 
 static bool start_run_stop(struct relay_bench *b, struct relay_report *r)
 {
     char error[256] = "";
     const char *why = error;
-    uint64_t before = heap_bytes();
+    uint64_t before = used_bytes();
     bool good = start_relay(b, error, sizeof(error));
-    r->relay_bytes = heap_bytes() - before;
+    r->relay_bytes = used_bytes() - before;
     good = good && (b->neighbours = neighbours_create(b->options, &b->wire, &why));
     if (!good)
         fprintf(stderr, "ramson-bench: %s\n", why);
@@ -266,10 +274,13 @@ int bench_relay(const struct relay_options *options)
     machine_describe(&all.machine);
     bool good = true;
     for (unsigned i = 0; good && i < all.n; i++) {
-        all.runs[i].options = *options;
-        all.runs[i].options.mtu = options->mtus[i];
+        struct relay_options *o = &all.runs[i].options;
+        *o = *options;
+        o->mtu = options->mtus[i];
+        o->links = options->links ? options->links : LINKS;
+        o->circuits = options->circuits ? options->circuits : CIRCUITS;
         if (options->cross == CROSS_UNSET)
-            all.runs[i].options.cross = options->workers > 1 ? CROSS_HALF : CROSS_ANY;
+            o->cross = options->workers > 1 ? CROSS_HALF : CROSS_ANY;
         good = run_in_child(&all.runs[i]);
     }
     machine_end(&all.machine);

@@ -8,7 +8,8 @@
 enum { RELAY_MTUS_MAX = 4 };
 
 struct relay_options {
-    unsigned links, circuits, workers;
+    unsigned links, circuits; // 0: the benchmark's own choice
+    unsigned workers;
     unsigned mtus[RELAY_MTUS_MAX], n_mtus; // each of them is a run of its own
     unsigned mtu;                          // of this run
     unsigned forward_percent;              // of the cells: away from their circuits' origins
@@ -18,7 +19,8 @@ struct relay_options {
     unsigned run_cells;                    // of one circuit in a row
     unsigned window_cells;                 // per link: what the neighbours let wait in the relay
     double loss_percent;
-    double seconds; // of each measurement
+    double seconds;  // of each measurement
+    unsigned rounds; // of `scale`
     bool latency;
     bool nic_checksums;
     bool wrong_keys; // compare with keys that the relay doesn't have, so that the check must fail

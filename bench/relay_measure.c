@@ -11,8 +11,8 @@
 enum { WINDOWS_MAX = 1 << 16, TURNS_PER_LOOK = 16 };
 
 static const double window_s = 0.002;
-static const double warm_up_s = 0.15;
-static const double drain_s = 5;
+static const double warm_up_s = 0.15; // at most
+static const double patience_s = 5;
 
 // What a window must be to count. Latency bears less: a cell that waits for a thread which lost its
 // CPU waits for all of that time.
@@ -242,7 +242,7 @@ static void run_until(struct relay_bench *b, uint64_t until, struct watch *watch
     } while (rte_rdtsc() < until && !b->neighbours->broken);
 }
 
-static void begin(struct relay_bench *b, double cells_per_s)
+static void begin(struct relay_bench *b, double seconds, double cells_per_s)
 {
     struct neighbours *n = b->neighbours;
     const double hz = (double)rte_get_tsc_hz();
@@ -252,7 +252,7 @@ static void begin(struct relay_bench *b, double cells_per_s)
     n->sending = true;
     n->n_latencies = 0;
     n->keep_latencies = false;
-    run_until(b, rte_rdtsc() + (uint64_t)(warm_up_s * hz), NULL);
+    run_until(b, rte_rdtsc() + (uint64_t)(RTE_MIN(warm_up_s, seconds) * hz), NULL);
     memset(&n->all_latencies, 0, sizeof(n->all_latencies));
     n->keep_latencies = true;
 }
@@ -302,14 +302,17 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
         free(m);
         return false;
     }
-    begin(b, cells_per_s);
+    begin(b, seconds, cells_per_s);
     take(b, &first);
     from = first;
     m->watch.last_tsc = first.tsc;
     m->watch.last_busy = dataplane_counters(b->dp, 0)->cycles_busy;
-    uint64_t end = first.tsc + (uint64_t)(seconds * (double)rte_get_tsc_hz());
+    const double hz = (double)rte_get_tsc_hz();
+    uint64_t end = first.tsc + (uint64_t)(seconds * hz);
+    uint64_t last = end + (uint64_t)(patience_s * hz); // for a first cell, where CPUs are scarce
     uint64_t lost = b->wire.lost;
-    while (from.tsc < end && out->windows_all < WINDOWS_MAX && !n->broken)
+    while ((from.tsc < end || (from.sum.cells_out == first.sum.cells_out && from.tsc < last)) &&
+           out->windows_all < WINDOWS_MAX && !n->broken)
         run_window(b, m, cells_per_s > 0, &from, out);
     out->cpu_share = cpu_share(b, &first, &from);
     if (out->windows > 0) {
@@ -332,7 +335,7 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
 uint64_t relay_drain(struct relay_bench *b)
 {
     struct neighbours *n = b->neighbours;
-    uint64_t until = rte_rdtsc() + (uint64_t)(drain_s * (double)rte_get_tsc_hz());
+    uint64_t until = rte_rdtsc() + (uint64_t)(patience_s * (double)rte_get_tsc_hz());
     n->keep_latencies = false;
     n->draining = true;
     while (!n->broken && n->arrived != n->sent && rte_rdtsc() < until) {

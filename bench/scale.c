@@ -9,85 +9,188 @@
 #include <sys/stat.h>
 
 #include "chart.h"
+#include "machine.h"
 
-enum { POINTS = 7, FIRST_OF_CIRCUITS = 3, COMMAND_MAX = 4352 };
+enum { POINTS = 8, COMMAND_MAX = 4352, CELLS_INSIDE = 4096, LINK_SLOTS = 2 };
 
-static const struct {
+// Those of one series differ in one thing.
+static const struct point {
     unsigned links, circuits;
-} points[POINTS] = {{100, 20000}, {1000, 20000}, {10000, 20000}, {100, 1000},
-                    {100, 10000}, {100, 100000}, {100, 500000}};
+    bool by_links;
+} all_points[POINTS] = {
+    {100, 20000, true}, {1000, 20000, true}, {3000, 20000, true},  {10000, 20000, true},
+    {100, 1000, false}, {100, 10000, false}, {100, 100000, false}, {100, 500000, false},
+};
 
 struct scale_result {
-    double ns, ratio, mbytes, gbit;
+    struct point point;
+    double ns, ratio, gbit; // the least of all rounds, and what belongs to it
+    double bytes;
     bool good;
 };
 
-static void run_point(const char *program, unsigned i, struct scale_result *out)
+struct scale {
+    struct machine machine;
+    const struct relay_options *options;
+    unsigned rounds, n;
+    struct scale_result results[POINTS];
+};
+
+// ---- running
+
+// The same number of cells inside the relay, whatever the number of links.
+static unsigned window_of(const struct point *p)
 {
+    unsigned window = CELLS_INSIDE / p->links;
+    return window > 0 ? window : 1;
+}
+
+static void run_point(const char *program, const struct scale *s, struct scale_result *out)
+{
+    const struct relay_options *o = s->options;
     char command[COMMAND_MAX];
-    // The same number of cells inside the relay, whatever the number of links.
-    unsigned window = points[i].links >= 2048 ? 1 : 4096 / points[i].links;
     snprintf(command, sizeof(command),
-             "'%s' relay --json --no-latency --mtu 1500 --seconds 0.6 --record-cells 8 --links %u "
-             "--circuits %u --window %u",
-             program, points[i].links, points[i].circuits, window);
-    *out = (struct scale_result){0};
+             "'%s' relay --json --no-latency --mtu 1500 --seconds %.3f --record-cells 8 --links %u "
+             "--circuits %u --window %u --cpus %d,%d%s",
+             program, o->seconds / 4, out->point.links, out->point.circuits, window_of(&out->point),
+             o->cpus[0], o->cpus[1], o->hugepages ? " --hugepages" : "");
     FILE *f = popen(command, "re");
     json_error_t error;
     json_t *root = f ? json_loadf(f, 0, &error) : NULL;
     int status = f ? pclose(f) : -1;
-    const char *cost = "ns_per_cell";
     json_t *run = json_array_get(json_object_get(root, "runs"), 0);
     json_t *most = json_object_get(run, "maximum");
-    out->ns = json_number_value(json_object_get(most, cost));
-    out->gbit = json_number_value(json_object_get(most, "gbit_per_core"));
-    out->ratio = json_number_value(json_object_get(run, "ratio"));
-    out->mbytes = json_number_value(json_object_get(run, "relay_memory_bytes")) / 1e6;
-    out->good = status == 0 && out->ns > 0;
+    double ns = json_number_value(json_object_get(most, "ns_per_cell"));
+    out->good = status == 0 && ns > 0;
+    out->bytes = json_number_value(json_object_get(run, "relay_memory_bytes"));
+    if (out->good && (out->ns <= 0 || ns < out->ns)) {
+        out->ns = ns;
+        out->gbit = json_number_value(json_object_get(most, "gbit_per_core"));
+        out->ratio = json_number_value(json_object_get(run, "ratio"));
+    }
     json_decref(root);
 }
 
-static void print_text(const struct scale_result *results)
+// First and last of a series; NULL when there are not two.
+static bool ends(const struct scale *s, bool by_links, const struct scale_result **first,
+                 const struct scale_result **last)
 {
-    printf("%10s %10s %10s %10s %10s %12s\n", "links", "circuits", "ns/cell", "Gbit/s", "ratio",
-           "memory MB");
-    for (unsigned i = 0; i < POINTS; i++)
-        printf("%10u %10u %10.0f %10.2f %10.3f %12.0f%s\n", points[i].links, points[i].circuits,
-               results[i].ns, results[i].gbit, results[i].ratio, results[i].mbytes,
-               results[i].good ? "" : "  FAILED");
+    *first = *last = NULL;
+    for (unsigned i = 0; i < s->n; i++) {
+        if (s->results[i].point.by_links != by_links)
+            continue;
+        *first = *first ? *first : &s->results[i];
+        *last = &s->results[i];
+    }
+    return *first != *last && (*first)->ns > 0;
 }
 
-static int print_json(const struct scale_result *results)
+// How much more a cell costs at the end of the series than at its begin; 0: not known.
+static double growth(const struct scale *s, bool by_links)
+{
+    const struct scale_result *first, *last;
+    return ends(s, by_links, &first, &last) ? last->ns / first->ns : 0;
+}
+
+// Bytes for one more link, or circuit.
+static double bytes_each(const struct scale *s, bool by_links)
+{
+    const struct scale_result *first, *last;
+    if (!ends(s, by_links, &first, &last))
+        return 0;
+    double bytes = last->bytes - first->bytes;
+    // The table has room for as many links that are still in their handshake.
+    return by_links ? bytes / (last->point.links - first->point.links) / LINK_SLOTS
+                    : bytes / (last->point.circuits - first->point.circuits);
+}
+
+// ---- telling
+
+static void print_text(const struct scale *s)
+{
+    machine_print(stdout, &s->machine);
+    printf("MTU 1500, records of 8 cells, the same number of cells inside the relay; least of %u "
+           "rounds\n\n%10s %10s %10s %10s %10s %12s\n",
+           s->rounds, "links", "circuits", "ns/cell", "Gbit/s", "ratio", "memory MB");
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct scale_result *r = &s->results[i];
+        printf("%10u %10u %10.0f %10.2f %10.3f %12.0f%s\n", r->point.links, r->point.circuits,
+               r->ns, r->gbit, r->ratio, r->bytes / 1e6, r->good ? "" : "  FAILED");
+    }
+    printf("\nfrom the first to the last, a cell costs %.2f times as much with more links, and "
+           "%.2f times with more circuits;\na link takes %.0f bytes, a circuit %.0f (both "
+           "ends)\n",
+           growth(s, true), growth(s, false), bytes_each(s, true), bytes_each(s, false));
+}
+
+static int print_json(const struct scale *s)
 {
     json_t *list = json_array();
-    for (unsigned i = 0; i < POINTS; i++)
-        json_array_append_new(
-            list, json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:b}", "links", (int)points[i].links,
-                            "circuits", (int)points[i].circuits, "ns_per_cell", results[i].ns,
-                            "gbit_per_core", results[i].gbit, "ratio", results[i].ratio,
-                            "memory_mb", results[i].mbytes, "good", (int)results[i].good));
-    json_t *root = json_pack("{s:s, s:o}", "benchmark", "scale", "results", list);
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct scale_result *r = &s->results[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:b}", "series",
+                                        r->point.by_links ? "links" : "circuits", "links",
+                                        (int)r->point.links, "circuits", (int)r->point.circuits,
+                                        "ns_per_cell", r->ns, "gbit_per_core", r->gbit, "ratio",
+                                        r->ratio, "memory_bytes", r->bytes, "good", (int)r->good));
+    }
+    json_t *root =
+        json_pack("{s:s, s:o, s:i, s:o, s:{s:f, s:f}, s:{s:f, s:f}}", "benchmark", "scale",
+                  "machine", machine_json(&s->machine), "rounds", (int)s->rounds, "results", list,
+                  "growth", "links", growth(s, true), "circuits", growth(s, false), "bytes", "link",
+                  bytes_each(s, true), "circuit", bytes_each(s, false));
     int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0;
     printf("\n");
     json_decref(root);
     return failed;
 }
 
-static void draw(FILE *f, const struct scale_result *results, unsigned from, unsigned to,
-                 bool by_links)
+static void draw(FILE *f, const struct scale *s, bool by_links, bool memory)
 {
     double x[POINTS], y[POINTS];
-    struct chart_line line = {"ns", x, y, 0};
-    for (unsigned i = from; i < to; i++) {
-        if (!results[i].good)
+    struct chart_line line = {memory ? "MB" : "ns", x, y, 0};
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct scale_result *r = &s->results[i];
+        if (!r->good || r->point.by_links != by_links)
             continue;
-        x[line.n] = by_links ? points[i].links : points[i].circuits;
-        y[line.n++] = results[i].ns;
+        x[line.n] = by_links ? r->point.links : r->point.circuits;
+        y[line.n++] = memory ? r->bytes / 1e6 : r->ns;
     }
-    chart_lines(f, &line, 1, by_links ? "links" : "circuits", "ns per cell", true, false);
+    chart_lines(f, &line, 1, by_links ? "links" : "circuits", memory ? "MB" : "ns per cell", true,
+                false);
 }
 
-static int write_page(const char *folder, const struct scale_result *results)
+static void write_series(FILE *f, const struct scale *s, bool by_links)
+{
+    fprintf(f, "<h2>%s</h2>\n<h3>Cost of a cell</h3>\n",
+            by_links ? "As links grow (20,000 circuits)" : "As circuits grow (100 links)");
+    draw(f, s, by_links, false);
+    fprintf(f, "<p>The last is %.2f times the first.</p>\n<h3>Memory of the relay</h3>\n",
+            growth(s, by_links));
+    draw(f, s, by_links, true);
+    fprintf(f, "<p>%.0f bytes for each %s.</p>\n", bytes_each(s, by_links),
+            by_links ? "link" : "circuit (both of its ends)");
+}
+
+static void write_table(FILE *f, const struct scale *s)
+{
+    fputs("<h2>Every point</h2>\n<table><tr><th class=\"n\">links</th><th class=\"n\">circuits</th>"
+          "<th class=\"n\">ns per cell</th><th class=\"n\">Gbit/s</th><th class=\"n\">ratio to the "
+          "floor</th><th class=\"n\">MB</th></tr>\n",
+          f);
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct scale_result *r = &s->results[i];
+        fprintf(
+            f,
+            "<tr><td class=\"n\">%u</td><td class=\"n\">%u</td><td class=\"n\">%.0f</td>"
+            "<td class=\"n\">%.2f</td><td class=\"n\">%.3f</td><td class=\"n\">%.0f</td></tr>\n",
+            r->point.links, r->point.circuits, r->ns, r->gbit, r->ratio, r->bytes / 1e6);
+    }
+    fputs("</table>\n", f);
+}
+
+static int write_page(const struct scale *s, const char *folder)
 {
     char path[4096];
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
@@ -97,28 +200,45 @@ static int write_page(const char *folder, const struct scale_result *results)
     if (!f)
         return -errno;
     page_begin(f, "ramson-bench scale");
-    fputs("<h2>Cost of a cell as links grow (20,000 circuits)</h2>\n", f);
-    draw(f, results, 0, FIRST_OF_CIRCUITS, true);
-    fputs("<h2>… and as circuits grow (100 links)</h2>\n", f);
-    draw(f, results, FIRST_OF_CIRCUITS, POINTS, false);
+    machine_print_html(f, &s->machine);
+    fprintf(f,
+            "<p class=\"note\">MTU 1500, incoming records of 8 cells, the same number of cells "
+            "inside the relay at each point; the least of %u rounds. Memory: what the relay takes "
+            "when it starts, with pools of fixed size.</p>\n",
+            s->rounds);
+    write_series(f, s, true);
+    write_series(f, s, false);
+    write_table(f, s);
     page_end(f);
     return fclose(f) == 0 ? 0 : -EIO;
 }
 
-int bench_scale(const char *program, bool json, const char *report)
+int bench_scale(const char *program, const struct relay_options *options)
 {
-    struct scale_result results[POINTS];
-    int failed = 0;
-    for (unsigned i = 0; i < POINTS; i++) {
-        run_point(program, i, &results[i]);
-        failed |= !results[i].good;
+    static struct scale s;
+    s.options = options;
+    s.rounds = options->rounds;
+    for (unsigned i = 0; i < POINTS; i++)
+        if ((!options->links || all_points[i].links <= options->links) &&
+            (!options->circuits || all_points[i].circuits <= options->circuits))
+            s.results[s.n++].point = all_points[i];
+    if (s.n == 0) {
+        fprintf(stderr, "ramson-bench: no point has so few links and circuits\n");
+        return 1;
     }
-    if (json)
-        failed |= print_json(results);
+    machine_describe(&s.machine);
+    int failed = 0;
+    for (unsigned i = 0; i < s.rounds * s.n; i++) {
+        run_point(program, &s, &s.results[i % s.n]);
+        failed |= !s.results[i % s.n].good;
+    }
+    machine_end(&s.machine);
+    if (options->json)
+        failed |= print_json(&s);
     else
-        print_text(results);
-    int rc = report ? write_page(report, results) : 0;
+        print_text(&s);
+    int rc = options->report ? write_page(&s, options->report) : 0;
     if (rc != 0)
-        fprintf(stderr, "ramson-bench: can't write to %s: %s\n", report, strerror(-rc));
+        fprintf(stderr, "ramson-bench: can't write to %s: %s\n", options->report, strerror(-rc));
     return failed || rc != 0;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `ramson-bench scale`: what a cell costs as links and circuits grow.
+// `ramson-bench scale`: what a cell costs, and how much memory there is, as links and circuits
+// grow.
 #pragma once
 
-#include <stdbool.h>
+#include "relay.h"
 
-// Runs `program relay` once for each point. Exit status of the program.
-int bench_scale(const char *program, bool json, const char *report);
+// Runs `program relay` for each point, some rounds of all of them. `options` bounds links and
+// circuits (0: 10,000 and 500,000), and says how many rounds. Exit status of the program.
+int bench_scale(const char *program, const struct relay_options *options);

@@ -8,6 +8,7 @@
 #include "crypto/tor1.h"
 
 #include <openssl/crypto.h>
+#include <openssl/sha.h>
 #include <string.h>
 
 #include "base/cell.h"
@@ -20,6 +21,44 @@ enum {
     AES_KEY_LEN = 16,
 };
 
+static void digest_store(struct tor1_digest *d, const SHA_CTX *sha, uint64_t bodies)
+{
+    const uint32_t state[] = {sha->h0, sha->h1, sha->h2, sha->h3, sha->h4};
+    memcpy(d->state, state, sizeof(state));
+    d->bodies_low = (uint32_t)bodies;
+    d->bodies_high = (uint8_t)(bodies >> 32);
+    memcpy(d->partial, sha->data, sha->num);
+}
+
+// How many bodies there were.
+static uint64_t digest_load(const struct tor1_digest *d, SHA_CTX *sha)
+{
+    uint64_t bodies = (uint64_t)d->bodies_high << 32 | d->bodies_low;
+    uint64_t length = SHA_DIGEST_LENGTH + bodies * CELL_BODY_LEN;
+    *sha = (SHA_CTX){
+        .h0 = d->state[0],
+        .h1 = d->state[1],
+        .h2 = d->state[2],
+        .h3 = d->state[3],
+        .h4 = d->state[4],
+        .Nl = (SHA_LONG)(length << 3), // in bits
+        .Nh = (SHA_LONG)(length >> 29),
+        .num = (unsigned)(length % SHA_CBLOCK),
+    };
+    memcpy(sha->data, d->partial, sha->num);
+    return bodies;
+}
+
+static void digest_init(struct tor1_digest *d, const uint8_t seed[SHA_DIGEST_LENGTH])
+{
+    SHA_CTX sha;
+    SHA1_Init(&sha);
+    SHA1_Update(&sha, seed, SHA_DIGEST_LENGTH);
+    memset(d, 0, sizeof(*d));
+    digest_store(d, &sha, 0);
+    OPENSSL_cleanse(&sha, sizeof(sha));
+}
+
 void tor1_layers_init(struct cell_cipher *cc, struct tor1_layer *forward,
                       struct tor1_layer *backward, const uint8_t material[TOR1_MATERIAL_LEN])
 {
@@ -28,11 +67,9 @@ void tor1_layers_init(struct cell_cipher *cc, struct tor1_layer *forward,
     const uint8_t *forward_key = backward_digest + SHA_DIGEST_LENGTH;
     const uint8_t *backward_key = forward_key + AES_KEY_LEN;
 
-    SHA1_Init(&forward->digest);
-    SHA1_Update(&forward->digest, forward_digest, SHA_DIGEST_LENGTH);
+    digest_init(&forward->digest, forward_digest);
     ctr_stream_init(cc, &forward->cipher, forward_key);
-    SHA1_Init(&backward->digest);
-    SHA1_Update(&backward->digest, backward_digest, SHA_DIGEST_LENGTH);
+    digest_init(&backward->digest, backward_digest);
     ctr_stream_init(cc, &backward->cipher, backward_key);
 }
 
@@ -56,22 +93,27 @@ bool tor1_recognise(struct tor1_layer *layer, const uint8_t body[509], uint8_t t
 {
     if (body[RECOGNIZED_AT] | body[RECOGNIZED_AT + 1])
         return false;
-    SHA_CTX digest = layer->digest;
+    SHA_CTX sha;
     uint8_t full[TOR1_TAG_LEN];
-    digest_body(&digest, body, full);
+    uint64_t bodies = digest_load(&layer->digest, &sha);
+    digest_body(&sha, body, full);
     bool ours = CRYPTO_memcmp(full, body + DIGEST_AT, DIGEST_LEN) == 0;
     if (ours) {
-        layer->digest = digest;
+        digest_store(&layer->digest, &sha, bodies + 1);
         memcpy(tag, full, sizeof(full));
     }
-    OPENSSL_cleanse(&digest, sizeof(digest));
+    OPENSSL_cleanse(&sha, sizeof(sha));
     OPENSSL_cleanse(full, sizeof(full));
     return ours;
 }
 
 void tor1_originate(struct tor1_layer *layer, uint8_t body[509], uint8_t tag[TOR1_TAG_LEN])
 {
+    SHA_CTX sha;
+    uint64_t bodies = digest_load(&layer->digest, &sha);
     memset(body + RECOGNIZED_AT, 0, RECOGNIZED_LEN);
-    digest_body(&layer->digest, body, tag);
+    digest_body(&sha, body, tag);
+    digest_store(&layer->digest, &sha, bodies + 1);
     memcpy(body + DIGEST_AT, tag, DIGEST_LEN);
+    OPENSSL_cleanse(&sha, sizeof(sha));
 }

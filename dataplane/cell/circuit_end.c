@@ -11,6 +11,11 @@
 
 #include "worker.h"
 
+// A circuit has two ends; their nodes and their share of the map come on top.
+_Static_assert(sizeof(struct circuit_end) + sizeof(struct schedule_node) + 2 * sizeof(uint32_t) <=
+                   256,
+               "a circuit is to cost 512 bytes at most");
+
 int end_table_init(struct end_table *t, uint32_t capacity)
 {
     t->capacity = capacity;

@@ -6,7 +6,6 @@
 // by any thread, one at a time for each layer.
 #pragma once
 
-#include <openssl/sha.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,11 +16,20 @@ enum {
     TOR1_TAG_LEN = 20,
 };
 
+// A running SHA-1 over a seed of 20 bytes and whole cell bodies, in as few bytes as it needs: what
+// else OpenSSL's SHA_CTX holds follows from the number of bodies.
+struct tor1_digest {
+    uint32_t state[5];
+    uint32_t bodies_low; // of a number of 40 bits
+    uint8_t bodies_high;
+    uint8_t partial[63]; // of a block of 64 bytes
+};
+
 struct tor1_layer {
     struct ctr_stream cipher;
-    SHA_CTX digest; // over all cells that this hop originated or that were addressed to it
+    struct tor1_digest digest; // over all cells that began at this hop or were addressed to it
 };
-_Static_assert(sizeof(struct tor1_layer) <= 128, "half a circuit end; travels in a cell's body");
+_Static_assert(sizeof(struct tor1_layer) <= 112, "half a circuit end; travels in a cell's body");
 
 // `forward` is away from the circuit's origin. Does not disturb jobs gathered in `cc`.
 void tor1_layers_init(struct cell_cipher *cc, struct tor1_layer *forward,

@@ -3,10 +3,12 @@
 #include "chart.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
     WIDTH = 720,
-    BAR_LEFT = 210,
+    BAR_LEFT_MIN = 150,
+    CHAR_WIDTH = 7, // at most, on average
     BAR_RIGHT = 90,
     BAR_STEP = 30,
     LINES_HEIGHT = 320,
@@ -22,9 +24,12 @@ static const char style[] =
     "body{font:15px/1.5 system-ui,sans-serif;max-width:760px;margin:2em auto;padding:0 1em;"
     "color:#1b1b1b;background:#fdfdfc}"
     "h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}"
-    "table{border-collapse:collapse}td,th{padding:.2em .8em .2em 0;text-align:left}"
+    "table{border-collapse:collapse;font-size:.9em}"
+    "td,th{padding:.2em 1em .2em 0;text-align:left;vertical-align:bottom}td{white-space:nowrap}"
+    ".wide{overflow-x:auto}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "svg{max-width:100%;height:auto}svg text{font:13px system-ui,sans-serif}"
+    "svg{max-width:100%;height:auto}"
+    "svg text{font:13px system-ui,sans-serif;fill:currentColor}svg{color:inherit}"
     ".note{opacity:.75}"
     "@media(prefers-color-scheme:dark){body{color:#e8e8e4;background:#191918}}";
 
@@ -57,22 +62,28 @@ void page_end(FILE *f)
 void chart_bars(FILE *f, const struct chart_bar *bars, unsigned n, const char *unit)
 {
     double most = 0;
-    for (unsigned i = 0; i < n; i++)
+    size_t longest = 0;
+    for (unsigned i = 0; i < n; i++) {
         most = fmax(most, bars[i].value);
+        longest = strlen(bars[i].name) > longest ? strlen(bars[i].name) : longest;
+    }
+    int left = (int)longest * CHAR_WIDTH + 20;
+    left = left > BAR_LEFT_MIN ? left : BAR_LEFT_MIN;
+    int decimals = most < 10 ? 2 : most < 100 ? 1 : 0;
     fprintf(f,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" color=\"#777\" font-family=\"sans-serif\" "
             "font-size=\"13\" fill=\"#777\" viewBox=\"0 0 %d %u\" role=\"img\">\n",
             WIDTH, n * BAR_STEP + 8);
     for (unsigned i = 0; i < n; i++) {
-        double length = most > 0 ? bars[i].value / most * (WIDTH - BAR_LEFT - BAR_RIGHT) : 0;
+        double length = most > 0 ? bars[i].value / most * (WIDTH - left - BAR_RIGHT) : 0;
         unsigned y = i * BAR_STEP + 4;
-        fprintf(f, "<text x=\"%d\" y=\"%u\" text-anchor=\"end\">", BAR_LEFT - 10, y + 16);
+        fprintf(f, "<text x=\"%d\" y=\"%u\" text-anchor=\"end\">", left - 10, y + 16);
         text_escaped(f, bars[i].name);
         fprintf(f,
                 "</text><rect x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"22\" rx=\"2\" "
                 "fill=\"%s\"/><text x=\"%.1f\" y=\"%u\">%.*f %s</text>\n",
-                BAR_LEFT, y, length, bars[i].muted ? "#8a8f98" : colours[0], BAR_LEFT + length + 8,
-                y + 16, bars[i].value < 10 ? 1 : 0, bars[i].value, unit);
+                left, y, length, bars[i].muted ? "#8a8f98" : colours[0], left + length + 8, y + 16,
+                bars[i].value < 10 && !decimals ? 1 : decimals, bars[i].value, unit);
     }
     fputs("</svg>\n", f);
 }
@@ -135,14 +146,15 @@ static void draw_axes(FILE *f, const struct axis *x, const struct axis *y, const
                       const char *y_name)
 {
     double step = first_tick(y);
-    for (double t = step; t <= y->high; t = y->logarithmic ? next_tick(t) : t + step)
+    for (double t = y->logarithmic ? step : 0; t <= y->high;
+         t = y->logarithmic ? next_tick(t) : t + step)
         fprintf(f,
                 "<line stroke=\"#777\" stroke-opacity=\".25\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" "
                 "y2=\"%.1f\"/>"
                 "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
                 x->from, x->to, place(y, t), place(y, t), x->from - 8, place(y, t) + 4, t);
     step = first_tick(x);
-    for (double t = step; t <= x->high; t = x->logarithmic ? t * 10 : t + step)
+    for (double t = x->logarithmic ? step : 0; t <= x->high; t = x->logarithmic ? t * 10 : t + step)
         fprintf(f, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%g</text>\n", place(x, t),
                 y->from + 18, t);
     fprintf(f, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n",

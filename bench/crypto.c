@@ -10,41 +10,16 @@
 
 #include "crypto/cell_cipher.h"
 #include "crypto/record_aead.h"
+#include "machine.h"
 
 enum { BENCHES = CELL_BENCHES + RECORD_BENCHES, ROUNDS = 15 };
 
 static const uint64_t sample_ns = 1000 * 1000;
 
-static void cpu_model(char *out, size_t size)
-{
-    char line[256];
-    snprintf(out, size, "unknown");
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    if (!f)
-        return;
-    while (fgets(line, sizeof(line), f)) {
-        char *value = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || !value)
-            continue;
-        value += 1 + strspn(value + 1, " \t");
-        value[strcspn(value, "\n")] = '\0';
-        snprintf(out, size, "%s", value);
-        break;
-    }
-    fclose(f);
-}
-
-struct machine {
-    char cpu[256];
-    const char *cell_cipher; // implementations chosen at run time
-    const char *record_aead;
-};
-
 static void print_text(const struct measurement *list, const struct machine *machine)
 {
-    printf("CPU: %s\n", machine->cpu);
-    printf("cells: %s; records: ipsec-mb %s; next to %s; medians of %d rounds\n\n",
-           machine->cell_cipher, machine->record_aead, OpenSSL_version(OPENSSL_VERSION), ROUNDS);
+    machine_print(stdout, machine);
+    printf("next to %s; medians of %d rounds\n\n", OpenSSL_version(OPENSSL_VERSION), ROUNDS);
     printf("%-4s  %-40s %10s %10s %8s %7s\n", "", "", "ramson ns", "OpenSSL ns", "GB/s", "ratio");
     for (unsigned i = 0; i < BENCHES; i++) {
         const struct measurement *m = &list[i];
@@ -64,35 +39,38 @@ static int print_json(const struct measurement *list, const struct machine *mach
                                         (int)m->units, "ramson_ns", m->ours_ns, "openssl_ns",
                                         m->openssl_ns, "ratio", m->openssl_ns / m->ours_ns));
     }
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "benchmark", "crypto", "cpu", machine->cpu,
-                  "cell_cipher", machine->cell_cipher, "ipsec_mb", machine->record_aead, "openssl",
-                  OpenSSL_version(OPENSSL_VERSION), "rounds", ROUNDS, "results", results);
+    json_t *root = json_pack("{s:s, s:o, s:s, s:i, s:o}", "benchmark", "crypto", "machine",
+                             machine_json(machine), "openssl", OpenSSL_version(OPENSSL_VERSION),
+                             "rounds", ROUNDS, "results", results);
     int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0;
     printf("\n");
     json_decref(root);
     return failed;
 }
 
-int bench_crypto(bool json)
+int bench_crypto(bool json, const char *report)
 {
+    static struct machine machine;
     static struct measurement list[BENCHES];
     const char *error = "this CPU or its memory does not do";
     int status = 1;
+    machine_describe(&machine);
     struct cell_cipher *cc = cell_cipher_create();
     struct record_aead *ra = record_aead_create();
     struct cell_bench *cells = cc ? cell_bench_create(cc, list, &error) : NULL;
     struct record_bench *records =
         cells && ra ? record_bench_create(ra, list + CELL_BENCHES, &error) : NULL;
     if (records && measure_all(list, BENCHES, ROUNDS, sample_ns) == 0) {
-        struct machine machine = {.cell_cipher = cell_cipher_implementation(cc),
-                                  .record_aead = record_aead_implementation(ra)};
-        cpu_model(machine.cpu, sizeof(machine.cpu));
+        machine_end(&machine);
         status = 0;
         if (json)
             status = print_json(list, &machine);
         else
             print_text(list, &machine);
+        int rc = report ? crypto_write_page(list, BENCHES, &machine, report) : 0;
+        if (rc != 0)
+            fprintf(stderr, "ramson-bench: can't write to %s: %s\n", report, strerror(-rc));
+        status |= rc != 0;
     } else {
         fprintf(stderr, "ramson-bench: %s\n", error);
     }

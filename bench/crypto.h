@@ -8,12 +8,18 @@
 #include "measure.h"
 
 struct cell_cipher;
+struct machine;
 struct record_aead;
 struct cell_bench;
 struct record_bench;
 
 // Runs all and prints. Exit status of the program.
-int bench_crypto(bool json);
+int bench_crypto(bool json, const char *report);
+
+// ---- crypto_page.c
+// Writes crypto.html into the folder. 0 or a negative errno.
+int crypto_write_page(const struct measurement *list, unsigned n, const struct machine *machine,
+                      const char *folder);
 
 // ---- crypto_cells.c
 enum { CELL_BENCHES = 4 };

@@ -241,10 +241,10 @@ static int print_json(const struct handshake_report *r)
     }
     const struct handshake_latency *l = &r->latency;
     json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:f, s:f, s:f, s:f, s:i}}", "benchmark",
-                  "handshake", "cpu", r->machine.cpu, "load", r->machine.load, "x25519", r->x25519,
-                  "results", results, "lone_latency_us", "least", l->least_us, "p50", l->p50_us,
-                  "p99", l->p99_us, "most", l->most_us, "times", (int)l->times);
+        json_pack("{s:s, s:o, s:s, s:o, s:{s:f, s:f, s:f, s:f, s:i}}", "benchmark", "handshake",
+                  "machine", machine_json(&r->machine), "x25519", r->x25519, "results", results,
+                  "lone_latency_us", "least", l->least_us, "p50", l->p50_us, "p99", l->p99_us,
+                  "most", l->most_us, "times", (int)l->times);
     int failed = !root || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0;
     printf("\n");
     json_decref(root);
@@ -253,10 +253,9 @@ static int print_json(const struct handshake_report *r)
 
 static void print_table(const struct handshake_report *r)
 {
-    printf("CPU: %s, load %s; X25519 by %s\n"
-           "one core, CPU time, %d rounds\n\n%-22s %10s %10s %10s %12s\n",
-           r->machine.cpu, r->machine.load, r->x25519, ROUNDS, "", "at a time", "median µs",
-           "least µs", "per second");
+    machine_print(stdout, &r->machine);
+    printf("X25519 by %s; one core, CPU time, %d rounds\n\n%-22s %10s %10s %10s %12s\n", r->x25519,
+           ROUNDS, "", "at a time", "median µs", "least µs", "per second");
     for (unsigned i = 0; i < r->n_rows; i++) {
         const struct handshake_row *row = &r->rows[i];
         printf("%-22s %10u %9.1f %9.1f %12.0f\n", row->name, row->batch, row->us, row->least_us,
@@ -284,6 +283,7 @@ int bench_handshake(bool json, const char *report)
         fprintf(stderr, "ramson-bench: an onion skin came through the queue without an answer\n");
         return 1;
     }
+    machine_end(&r.machine);
     int failed = 0;
     if (json)
         failed = print_json(&r);

@@ -34,11 +34,9 @@ static void write_bars(FILE *f, const struct handshake_report *r, bool parts)
 static void write_page(FILE *f, const struct handshake_report *r)
 {
     page_begin(f, "ramson-bench handshake");
-    fputs("<p class=\"note\">", f);
-    text_escaped(f, r->machine.cpu);
-    fprintf(f,
-            ", %s, load %s before; X25519 by %s. CPU time of one core, medians of %u rounds.</p>\n",
-            r->machine.kernel, r->machine.load, r->x25519, r->rounds);
+    machine_print_html(f, &r->machine);
+    fprintf(f, "<p class=\"note\">X25519 by %s. CPU time of one core, medians of %u rounds.</p>\n",
+            r->x25519, r->rounds);
     fputs("<h2>Onion skins answered per second and core</h2>\n", f);
     write_bars(f, r, false);
     fputs("<h2>The parts: microseconds for one</h2>\n", f);

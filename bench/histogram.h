@@ -19,11 +19,16 @@ static inline unsigned histogram_bucket(uint64_t value)
     return power * HISTOGRAM_STEPS + (unsigned)(value >> (power - 3)) % HISTOGRAM_STEPS;
 }
 
+static inline void histogram_add_times(struct histogram *h, uint64_t value, uint64_t times)
+{
+    h->n += times;
+    h->most = value > h->most ? value : h->most;
+    h->buckets[histogram_bucket(value)] += times;
+}
+
 static inline void histogram_add(struct histogram *h, uint64_t value)
 {
-    h->n++;
-    h->most = value > h->most ? value : h->most;
-    h->buckets[histogram_bucket(value)]++;
+    histogram_add_times(h, value, 1);
 }
 
 static inline void histogram_merge(struct histogram *to, const struct histogram *from)

@@ -18,7 +18,7 @@ static const char usage[] =
     "usage: ramson-bench relay [options]\n"
     "       ramson-bench handshake [--json] [--report DIR]\n"
     "       ramson-bench scale [options]\n"
-    "       ramson-bench crypto [--json]\n"
+    "       ramson-bench crypto [--json] [--report DIR]\n"
     "       ramson-bench machine [--json]\n"
     "       ramson-bench page --report DIR <compare-tor.json\n"
     "\n"
@@ -240,7 +240,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (strcmp(command, "crypto") == 0)
-        return bench_crypto(options.json);
+        return bench_crypto(options.json, options.report);
     if (strcmp(command, "handshake") == 0)
         return bench_handshake(options.json, options.report);
     if (strcmp(command, "scale") == 0)

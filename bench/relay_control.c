@@ -8,13 +8,14 @@
 #include <rte_pause.h>
 #include <rte_ring.h>
 
-enum { CREATES_UNDER_WAY_MAX = 256, CONNECTS_UNDER_WAY_MAX = 48, MESSAGES = 64, TIMEOUT_S = 60 };
+enum { CREATES_UNDER_WAY_MAX = 256, CONNECTS_UNDER_WAY_MAX = 48, MESSAGES = 64, PATIENCE_S = 20 };
 
 struct setup {
     struct dataplane *dp;
     struct neighbours *n;
     unsigned links_open;
     unsigned circuits_asked, circuits_ready;
+    uint64_t progress; // links and circuits, when there was one more
     uint64_t until_tsc;
 };
 
@@ -176,6 +177,10 @@ static void turn(struct setup *s)
         }
     }
     neighbours_turn(s->n);
+    uint64_t progress = s->links_open + s->circuits_ready + s->n->extended;
+    if (progress != s->progress)
+        s->until_tsc = rte_rdtsc() + PATIENCE_S * rte_get_tsc_hz();
+    s->progress = progress;
     if (rte_rdtsc() > s->until_tsc && !s->n->broken)
         s->n->broken = "links and circuits did not come about in time";
 }
@@ -224,7 +229,7 @@ static bool open_circuits(struct setup *s)
 bool control_set_up(struct dataplane *dp, struct neighbours *n)
 {
     struct setup s = {.dp = dp, .n = n};
-    s.until_tsc = rte_rdtsc() + TIMEOUT_S * rte_get_tsc_hz();
+    s.until_tsc = rte_rdtsc() + PATIENCE_S * rte_get_tsc_hz();
     if (!open_links(&s) || !open_circuits(&s))
         return false;
     if (!neighbours_make_flows(n))

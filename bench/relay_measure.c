@@ -188,8 +188,9 @@ static void note_drops(const struct counters *before, const struct counters *aft
 
 // ---- turns of the threads' loops
 
-// Their lengths in the windows that count. The worker's are seen from outside: its counters change
-// at a turn's end, and the generators look after each of their own (shorter) turns.
+// How long a turn is that goes on at some moment, in the windows that count: so a turn weighs as
+// much as it is long. The worker's are seen from outside: its counters change at a turn's end, and
+// the generators look after each of their own (shorter) turns.
 struct turns {
     struct histogram worker, generator; // TSC cycles
 };
@@ -203,9 +204,9 @@ static void look_at_turns(struct relay_bench *b, struct watch *watch)
 {
     uint64_t now = rte_rdtsc();
     uint64_t busy = __atomic_load_n(&dataplane_counters(b->dp, 0)->cycles_busy, __ATOMIC_RELAXED);
-    histogram_add(&watch->window.generator, now - watch->last_tsc);
-    if (busy != watch->last_busy)
-        histogram_add(&watch->window.worker, busy - watch->last_busy);
+    uint64_t own = now - watch->last_tsc, worker = busy - watch->last_busy;
+    histogram_add_times(&watch->window.generator, own, own);
+    histogram_add_times(&watch->window.worker, worker, worker);
     watch->last_tsc = now;
     watch->last_busy = busy;
 }

@@ -59,7 +59,8 @@ static void write_latency(FILE *f, const struct relay_report *r)
 
 static void write_latency_table(FILE *f, const struct relay_report *r)
 {
-    fputs("<table><tr><th class=\"n\">load</th><th class=\"n\">Gbit/s</th><th class=\"n\">p50 "
+    fputs("<div class=\"wide\"><table><tr><th class=\"n\">load</th><th class=\"n\">Gbit/s</th><th "
+          "class=\"n\">p50 "
           "µs</th><th class=\"n\">p99</th><th class=\"n\">p99.9</th><th class=\"n\">p99, all "
           "windows</th><th class=\"n\">windows</th><th class=\"n\">worker busy</th>"
           "<th class=\"n\">cells a record</th></tr>\n",
@@ -77,7 +78,7 @@ static void write_latency_table(FILE *f, const struct relay_report *r)
                 l->all_latency_us[1], l->windows, l->windows_all, l->busy_share * 100,
                 l->out_record_cells);
     }
-    fputs("</table>\n", f);
+    fputs("</table></div>\n", f);
 }
 
 static void write_crossing(FILE *f, const struct relay_report *r)

@@ -139,9 +139,9 @@ static void print_latency(const struct relay_report *r)
                l->all_latency_us[1], l->all_latency_us[2], l->busy_share * 100, l->windows,
                l->windows_all, l->out_record_cells, l->worker_turn_us[1], l->generator_turn_us[1]);
     }
-    printf("(busy: the worker. Record: cells in those that go out. Turns: p99 of the worker's and "
-           "of the\ngenerators' loop, µs. Cells in the rest of the windows waited for a thread "
-           "that had lost its CPU.)\n");
+    printf("(busy: the worker. record: cells in those that go out. turns: of the worker's and the "
+           "generators'\nloops, µs, p99 of what a moment finds. In the other windows cells waited "
+           "for a thread that had lost\nits CPU.)\n");
 }
 
 static void print_run(const struct relay_report *r)

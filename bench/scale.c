@@ -82,7 +82,7 @@ static bool ends(const struct scale *s, bool by_links, const struct scale_result
         *first = *first ? *first : &s->results[i];
         *last = &s->results[i];
     }
-    return *first != *last && (*first)->ns > 0;
+    return *first != *last && (*first)->good && (*last)->good;
 }
 
 // How much more a cell costs at the end of the series than at its begin; 0: not known.
@@ -117,10 +117,12 @@ static void print_text(const struct scale *s)
         printf("%10u %10u %10.0f %10.2f %10.3f %12.0f%s\n", r->point.links, r->point.circuits,
                r->ns, r->gbit, r->ratio, r->bytes / 1e6, r->good ? "" : "  FAILED");
     }
-    printf("\nfrom the first to the last, a cell costs %.2f times as much with more links, and "
-           "%.2f times with more circuits;\na link takes %.0f bytes, a circuit %.0f (both "
-           "ends)\n",
-           growth(s, true), growth(s, false), bytes_each(s, true), bytes_each(s, false));
+    for (unsigned by_links = 0; by_links < 2; by_links++)
+        if (growth(s, by_links) > 0)
+            printf("\nmost %s: a cell costs %.2f times as much as with fewest; each takes %.0f "
+                   "bytes",
+                   by_links ? "links" : "circuits", growth(s, by_links), bytes_each(s, by_links));
+    printf("\n");
 }
 
 static int print_json(const struct scale *s)
@@ -166,11 +168,13 @@ static void write_series(FILE *f, const struct scale *s, bool by_links)
     fprintf(f, "<h2>%s</h2>\n<h3>Cost of a cell</h3>\n",
             by_links ? "As links grow (20,000 circuits)" : "As circuits grow (100 links)");
     draw(f, s, by_links, false);
-    fprintf(f, "<p>The last is %.2f times the first.</p>\n<h3>Memory of the relay</h3>\n",
-            growth(s, by_links));
+    if (growth(s, by_links) > 0)
+        fprintf(f, "<p>The last is %.2f times the first.</p>\n", growth(s, by_links));
+    fputs("<h3>Memory of the relay</h3>\n", f);
     draw(f, s, by_links, true);
-    fprintf(f, "<p>%.0f bytes for each %s.</p>\n", bytes_each(s, by_links),
-            by_links ? "link" : "circuit (both of its ends)");
+    if (growth(s, by_links) > 0)
+        fprintf(f, "<p>%.0f bytes for each %s.</p>\n", bytes_each(s, by_links),
+                by_links ? "link" : "circuit (both of its ends)");
 }
 
 static void write_table(FILE *f, const struct scale *s)

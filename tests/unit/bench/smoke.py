@@ -125,13 +125,17 @@ def scale(bench):
 def handshake(bench):
     with tempfile.TemporaryDirectory() as folder:
         result = objects(bench, "handshake", "--report", folder)
+        expect_machine(result)
         assert all(r["per_second"] > 0 for r in result["results"]) and result["results"]
         expect_page(os.path.join(folder, "handshake.html"))
 
 
 def crypto(bench):
-    result = objects(bench, "crypto")
-    assert all(r["ramson_ns"] > 0 for r in result["results"]) and result["results"]
+    with tempfile.TemporaryDirectory() as folder:
+        result = objects(bench, "crypto", "--report", folder)
+        expect_machine(result)
+        assert all(r["ramson_ns"] > 0 for r in result["results"]) and result["results"]
+        expect_page(os.path.join(folder, "crypto.html"), "OpenSSL", "AES")
 
 
 def options(bench):

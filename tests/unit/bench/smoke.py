@@ -127,6 +127,8 @@ def handshake(bench):
         result = objects(bench, "handshake", "--report", folder)
         expect_machine(result)
         assert all(r["per_second"] > 0 for r in result["results"]) and result["results"]
+        lone = result["lone_latency_us"]
+        assert 0 < lone["least"] <= lone["p50"] <= lone["p99"] <= lone["most"]
         expect_page(os.path.join(folder, "handshake.html"))
 
 

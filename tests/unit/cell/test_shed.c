@@ -12,7 +12,7 @@
 
 #include "path.h"
 
-enum { LIGHT = 60, LIGHT_CELLS = 40, FIRST_CIRCID = 0x80001000 };
+enum { LIGHT = 30, LIGHT_CELLS = 40, FIRST_CIRCID = 0x80001000 };
 
 // Cells that the test itself holds.
 static struct cell *taken[RIG_CELLS];
@@ -120,7 +120,7 @@ static void close_paths(struct path **paths, unsigned n)
 
 static void the_heavy_goes(unsigned n_workers)
 {
-    enum { HEAVY_CELLS = 4000 };
+    enum { HEAVY_CELLS = 1200 };
     struct path *paths[1 + LIGHT] = {path_open(n_workers, CIRCUIT_CRYPTO_TOR1)};
     struct rig *rig = paths[0]->rig;
     struct worker *w = &rig->workers[paths[0]->next_worker];
@@ -172,7 +172,7 @@ static void the_heavy_goes_on_the_other_worker(void **state)
 static void of_many_alike_some_go(void **state)
 {
     (void)state;
-    enum { MANY = 70, CELLS = 90 };
+    enum { MANY = 30, CELLS = 90 };
     struct path *paths[MANY] = {path_open(1, CIRCUIT_CRYPTO_TOR1)};
     struct rig *rig = paths[0]->rig;
     struct worker *w = &rig->workers[0];

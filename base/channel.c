@@ -17,6 +17,7 @@
 // Every object begins with its pool, so that whoever receives it can give it back.
 struct pooled_message {
     struct rte_mempool *pool;
+    _Atomic uint16_t *accounts[2]; // that it counts in, or NULL
     struct message message;
 };
 
@@ -78,14 +79,32 @@ static struct message *take(struct channel *ch, struct rte_mempool *pool, enum m
         return NULL;
     struct pooled_message *p = object;
     p->pool = pool;
+    p->accounts[0] = p->accounts[1] = NULL;
     p->message = (struct message){.type = (uint8_t)type, .worker = (uint8_t)ch->worker};
     return &p->message;
 }
 
+static struct pooled_message *pooled(struct message *m)
+{
+    return (struct pooled_message *)((char *)m - offsetof(struct pooled_message, message));
+}
+
+void channel_charge(struct message *m, _Atomic uint16_t *first, _Atomic uint16_t *second)
+{
+    struct pooled_message *p = pooled(m);
+    p->accounts[0] = first;
+    p->accounts[1] = second;
+    for (unsigned i = 0; i < 2; i++)
+        if (p->accounts[i])
+            atomic_fetch_add_explicit(p->accounts[i], 1, memory_order_relaxed);
+}
+
 void channel_free(struct message *m)
 {
-    struct pooled_message *p =
-        (struct pooled_message *)((char *)m - offsetof(struct pooled_message, message));
+    struct pooled_message *p = pooled(m);
+    for (unsigned i = 0; i < 2; i++)
+        if (p->accounts[i])
+            atomic_fetch_sub_explicit(p->accounts[i], 1, memory_order_relaxed);
     if (m->secret)
         explicit_bzero(m, sizeof(*m) + m->length);
     rte_mempool_put(p->pool, p);
@@ -132,10 +151,16 @@ unsigned channel_receive_up(struct channel *ch, struct message **out, unsigned m
     return rte_ring_dequeue_burst(ch->up, (void **)out, max, NULL);
 }
 
+unsigned channel_room_up(const struct channel *ch)
+{
+    unsigned available = rte_mempool_avail_count(ch->up_pool);
+    return available > ch->up_reserve ? available - ch->up_reserve : 0;
+}
+
 struct message *channel_message_up(struct channel *ch, enum message_type type)
 {
     bool may_use_reserve = type == MSG_CONN_CLOSED || type == MSG_CIRCUIT_CLOSED;
-    if (!may_use_reserve && rte_mempool_avail_count(ch->up_pool) <= ch->up_reserve)
+    if (!may_use_reserve && channel_room_up(ch) == 0)
         return NULL;
     return take(ch, ch->up_pool, type);
 }

@@ -139,6 +139,7 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
     // Two ends for each circuit: one towards its origin, and its stub or the one away from it.
     uint32_t ends = 2 * (config->max_circuits / config->n_workers + 1);
     TAILQ_INIT(&w->receiving);
+    TAILQ_INIT(&w->paused);
     TAILQ_INIT(&w->transmitting);
     TAILQ_INIT(&w->closing);
     TAILQ_INIT(&w->stalled);
@@ -158,8 +159,7 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
         return fail(error, error_size, w->index, "the ciphers (or the CPU has no AES-NI)");
     if (conn_table_init(&w->conns, links) != 0)
         return fail(error, error_size, w->index, "links");
-    if (end_table_init(&w->ends, ends) != 0 ||
-        scheduler_init(&w->scheduler, ends, w->now_us) != 0)
+    if (end_table_init(&w->ends, ends) != 0 || scheduler_init(&w->scheduler, ends, w->now_us) != 0)
         return fail(error, error_size, w->index, "circuits");
     const struct worker_parameters defaults = {0};
     worker_set_parameters(w, &defaults);
@@ -344,6 +344,7 @@ unsigned worker_turn(struct worker *w)
     stage_done(&clock, &rest);
     clock.tcp_in += rest;
     uint64_t opening = w->counters.cycles_tls_open;
+    tell_resume(w);
     work += receive_connections(w);
     stage_done(&clock, &clock.cells);
     work += transmit_connections(w);
@@ -360,8 +361,9 @@ unsigned worker_turn(struct worker *w)
 
 static bool has_waiting_work(const struct worker *w)
 {
-    return !TAILQ_EMPTY(&w->receiving) || !TAILQ_EMPTY(&w->transmitting) ||
-           !TAILQ_EMPTY(&w->reports) || !TAILQ_EMPTY(&w->dead) || w->refused;
+    return !TAILQ_EMPTY(&w->receiving) || !TAILQ_EMPTY(&w->paused) ||
+           !TAILQ_EMPTY(&w->transmitting) || !TAILQ_EMPTY(&w->reports) || !TAILQ_EMPTY(&w->dead) ||
+           w->refused;
 }
 
 static bool rings_are_empty(const struct worker *w)

@@ -13,6 +13,7 @@
 #include "cell/circuit_end.h"
 #include "cell/conn.h"
 #include "cell/shed.h"
+#include "cell/tell.h"
 #include "crypto/random_stream.h"
 #include "dataplane/dataplane.h"
 #include "net/net.h"
@@ -55,6 +56,7 @@ struct worker {
     struct circuit_end *likely_end; // of the cell that is being framed; NULL: not known
 
     struct conn_list receiving;    // have bytes to look at
+    struct conn_list paused;       // the same, but the control thread has enough of them
     struct conn_list transmitting; // have something to send, and perhaps room for it
     struct conn_list closing;      // oldest first
     struct conn_list stalled;      // hold messages of the control thread's, longest first

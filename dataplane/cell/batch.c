@@ -103,7 +103,7 @@ static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell
     if (message.command == RELAY_DROP)
         return true; // padding, made to be thrown away (protocol 4.07)
     *reason = DESTROY_RESOURCELIMIT;
-    struct message *m = channel_message_up(w->channel, MSG_CIRCUIT_RELAY);
+    struct message *m = tell_new(w, MSG_CIRCUIT_RELAY, end->conn, end);
     if (!m) {
         w->counters.drop_message_ring_full++;
         return false;

@@ -21,7 +21,8 @@ int end_table_init(struct end_table *t, uint32_t capacity)
     t->capacity = capacity;
     TAILQ_INIT(&t->free);
     t->ends = rte_calloc("circuit ends", capacity, sizeof(*t->ends), RTE_CACHE_LINE_SIZE);
-    if (!t->ends || circid_map_init(&t->by_circid, t->ends, capacity) != 0)
+    t->messages = rte_calloc("messages of circuits", capacity, sizeof(*t->messages), 0);
+    if (!t->ends || !t->messages || circid_map_init(&t->by_circid, t->ends, capacity) != 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < capacity; i++) {
         t->ends[i].self.index = i;
@@ -37,6 +38,7 @@ void end_table_release(struct end_table *t)
             layer_clear(&t->ends[i].layer);
     circid_map_release(&t->by_circid);
     rte_free(t->ends);
+    rte_free(t->messages);
 }
 
 struct circuit_end *end_new(struct worker *w, enum end_state state)

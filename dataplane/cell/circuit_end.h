@@ -62,6 +62,7 @@ struct end_table {
     struct circuit_end *ends;
     uint32_t capacity;
     struct end_list free;
+    _Atomic uint16_t *messages; // of each, with the control thread (cell/tell.h)
     struct circid_map by_circid;
 };
 

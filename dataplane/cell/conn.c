@@ -14,7 +14,8 @@ int conn_table_init(struct conn_table *t, uint32_t capacity)
     t->capacity = capacity;
     TAILQ_INIT(&t->free);
     t->conns = rte_calloc("connections", capacity, sizeof(*t->conns), 64);
-    if (!t->conns)
+    t->messages = rte_calloc("messages of connections", capacity, sizeof(*t->messages), 0);
+    if (!t->conns || !t->messages)
         return -ENOMEM;
     for (uint32_t i = 0; i < capacity; i++) {
         t->conns[i].self.index = i;
@@ -42,6 +43,7 @@ void conn_table_release(struct conn_table *t)
         wipe_keys(&t->conns[i]);
     }
     rte_free(t->conns);
+    rte_free(t->messages);
 }
 
 static struct conn *conn_new(struct worker *w, enum conn_state state)
@@ -99,7 +101,7 @@ bool conn_dial(struct worker *w, const struct address *remote, uint64_t cookie)
 
 void conn_wants_receive(struct worker *w, struct conn *c)
 {
-    if (c->is_receiving || c->closing || c->state == CONN_DEAD)
+    if (c->is_receiving || c->is_paused || c->closing || c->state == CONN_DEAD)
         return;
     c->is_receiving = true;
     TAILQ_INSERT_TAIL(&w->receiving, c, receiving_entry);
@@ -117,9 +119,11 @@ static void leave_lists(struct worker *w, struct conn *c)
 {
     if (c->is_receiving)
         TAILQ_REMOVE(&w->receiving, c, receiving_entry);
+    if (c->is_paused)
+        TAILQ_REMOVE(&w->paused, c, receiving_entry);
     if (c->is_transmitting)
         TAILQ_REMOVE(&w->transmitting, c, transmitting_entry);
-    c->is_receiving = c->is_transmitting = false;
+    c->is_receiving = c->is_paused = c->is_transmitting = false;
 }
 
 static void close_ends(struct worker *w, struct conn *c)

@@ -56,6 +56,7 @@ struct conn {
     bool awaits_key;   // no records are opened until MSG_TLS_REKEY
     bool key_old_told; // MSG_TLS_KEY_OLD went up for the tx key in use
     bool is_receiving; // on the worker's lists
+    bool is_paused;    // … of those that have too many messages with the control thread
     bool is_transmitting;
     bool cell_turn; // link cells and relay cells alternate when both wait
     struct handle self;
@@ -78,9 +79,9 @@ struct conn {
     struct cell_queue link_cells; // complete but for nothing: the header is written
     struct schedule schedule;     // circuits with cells for this link
     struct end_list ends;
-    struct end_list destroys; // closed ends whose DESTROY is still to be sent
-    uint64_t waits_since_us;  // relay cells wait, and since then none has been sent
-    TAILQ_ENTRY(conn) receiving_entry;
+    struct end_list destroys;          // closed ends whose DESTROY is still to be sent
+    uint64_t waits_since_us;           // relay cells wait, and since then none has been sent
+    TAILQ_ENTRY(conn) receiving_entry; // or of those that are paused
     TAILQ_ENTRY(conn) transmitting_entry;
     TAILQ_ENTRY(conn) closing_entry;
     TAILQ_ENTRY(conn) stalled_entry;      // on the worker's list while `outgoing` is not empty
@@ -95,6 +96,7 @@ struct conn_table {
     struct conn *conns;
     uint32_t capacity;
     struct conn_list free;
+    _Atomic uint16_t *messages; // of each, with the control thread (cell/tell.h)
 };
 
 int conn_table_init(struct conn_table *t, uint32_t capacity);

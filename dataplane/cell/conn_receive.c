@@ -18,7 +18,9 @@ static void deliver_raw(struct worker *w, struct conn *c)
             break;
         if (length > MESSAGE_PAYLOAD_MAX)
             length = MESSAGE_PAYLOAD_MAX;
-        struct message *m = channel_message_up(w->channel, MSG_CONN_DATA);
+        if (!tell_may_read(w, c))
+            return;
+        struct message *m = tell_new(w, MSG_CONN_DATA, c, NULL);
         if (!m) {
             conn_wants_receive(w, c); // again in the next turn
             return;
@@ -43,7 +45,7 @@ static void tell_key_update(struct worker *w, struct conn *c, const uint8_t hand
 {
     c->awaits_key = true;
     w->counters.tls_key_updates++;
-    struct message *m = channel_message_up(w->channel, MSG_TLS_HANDSHAKE);
+    struct message *m = tell_new(w, MSG_TLS_HANDSHAKE, c, NULL);
     if (m) {
         m->conn = c->self;
         m->cookie = c->cookie;
@@ -98,9 +100,10 @@ static bool receive_record(struct worker *w, struct conn *c)
 static void receive_records(struct worker *w, struct conn *c)
 {
     unsigned records = 0;
-    while (!c->awaits_key && records < CONN_RECORDS_PER_TURN && receive_record(w, c))
+    while (!c->awaits_key && records < CONN_RECORDS_PER_TURN && tell_may_read(w, c) &&
+           receive_record(w, c))
         records++;
-    if (c->closing)
+    if (c->closing || c->is_paused)
         return;
     if (records == CONN_RECORDS_PER_TURN)
         conn_wants_receive(w, c); // others first

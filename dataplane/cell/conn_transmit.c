@@ -99,7 +99,7 @@ static void tell_old_key(struct worker *w, struct conn *c)
 {
     if (c->key_old_told || !tls_out_key_is_old(&c->tls_out))
         return;
-    struct message *m = channel_message_up(w->channel, MSG_TLS_KEY_OLD);
+    struct message *m = tell_new(w, MSG_TLS_KEY_OLD, c, NULL);
     if (!m)
         return; // the next record tries again
     m->conn = c->self;

@@ -21,7 +21,7 @@ static void framing_fail(struct worker *w, struct conn *c)
 static void send_link_cell(struct worker *w, struct conn *c, const struct link_cell_info *info,
                            const uint8_t *bytes, size_t length)
 {
-    struct message *m = channel_message_up(w->channel, MSG_LINK_CELL);
+    struct message *m = tell_new(w, MSG_LINK_CELL, c, NULL);
     if (m) {
         m->conn = c->self;
         m->cookie = c->cookie;
@@ -41,7 +41,7 @@ static void send_link_cell(struct worker *w, struct conn *c, const struct link_c
 static bool send_circuit_cell(struct worker *w, const struct conn *c, enum message_type type,
                               const struct circuit_end *end, uint8_t command, const uint8_t *body)
 {
-    struct message *m = channel_message_up(w->channel, type);
+    struct message *m = tell_new(w, type, c, NULL);
     if (m) {
         m->conn = c->self;
         m->circuit = end->self;

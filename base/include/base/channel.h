@@ -47,6 +47,11 @@ unsigned channel_receive_up(struct channel *ch, struct message **out, unsigned m
 // messages are kept for what ended, which must get through whatever peers flood us with: the
 // control thread gets neither its dials' messages nor its own objects back otherwise.
 struct message *channel_message_up(struct channel *ch, enum message_type type);
+// How many could be had now but for the reserve; the control thread may add to it at any moment.
+unsigned channel_room_up(const struct channel *ch);
+// Counts the message in up to two accounts until it is freed, on whichever thread. They must live
+// as long; NULL is fine.
+void channel_charge(struct message *m, _Atomic uint16_t *first, _Atomic uint16_t *second);
 // False (and the message stays the caller's) when the ring is full.
 bool channel_send_up(struct channel *ch, struct message *m);
 // Wakes the control thread if it sleeps; once per loop, after the transmit burst.

@@ -159,7 +159,7 @@ void rig_clear_inbox(struct rig *rig)
 
 // ---- a link's other end
 
-static void start_records(struct peer_link *link)
+void peer_link_start_records(struct peer_link *link)
 {
     const uint8_t iv[12] = {1, 2, 3};
     struct message *m = rig_message(link->rig, link->worker, MSG_TLS_START);
@@ -183,7 +183,7 @@ static void start_records(struct peer_link *link)
 static void handshake(struct peer_link *link)
 {
     static const uint8_t versions[] = {0, 0, CELL_VERSIONS, 0, 2, 0, 5};
-    start_records(link);
+    peer_link_start_records(link);
     peer_send(link, versions, sizeof(versions));
     peer_send_cell(link, 0, CELL_NETINFO, "", 0);
     rig_run(link->rig);

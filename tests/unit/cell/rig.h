@@ -51,6 +51,8 @@ struct peer_link {
 // A link with its handshake done: raw → records → open.
 struct peer_link *peer_link_accepted(struct rig *rig, unsigned worker);
 struct peer_link *peer_link_dialled(struct rig *rig, unsigned worker);
+// The first step of it, for a link that is made by hand.
+void peer_link_start_records(struct peer_link *link);
 void peer_link_free(struct peer_link *link);
 void peer_send(struct peer_link *link, const void *plaintext, size_t length); // one record
 void peer_send_cell(struct peer_link *link, uint32_t circid, uint8_t command, const void *body,

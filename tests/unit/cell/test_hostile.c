@@ -368,6 +368,110 @@ static void reports_come_through(void **state)
     rig_destroy(rig);
 }
 
+// Connections that cause messages without end, while the control thread does not get to them. They
+// are read no more, others are, and nothing is lost.
+static void floods_leave_room_for_others(void **state)
+{
+    (void)state;
+    enum { HOGS = 6, CREATES = 1500 };
+    struct rig *rig = rig_create_for(1, HOGS * CREATES);
+    struct rte_mempool *up = rig->channels[0].up_pool;
+    struct peer_link *hogs[HOGS];
+    unsigned room = channel_room_up(&rig->channels[0]), in_use = 0;
+    for (unsigned i = 0; i < HOGS; i++)
+        hogs[i] = peer_link_accepted(rig, 0);
+    for (unsigned i = 0; i < HOGS; i++) {
+        for (uint32_t j = 0; j < CREATES; j++)
+            peer_send_cell(hogs[i], CIRCID + j, CELL_CREATE2, "", 0);
+        rig_run(rig);
+        // A share of what was free, as it shrinks.
+        unsigned took = rte_mempool_in_use_count(up) - in_use;
+        assert_in_range(took, 1, (room - in_use) / TELL_SHARE + TELL_ON_TOP);
+        in_use += took;
+    }
+    // Raw bytes of a connection, and more of them than it may have under way.
+    struct tcp_conn *raw = fake_accept(rig->workers[0].tcp, address_ipv4(1, 1));
+    static const uint8_t bytes[700 * 300];
+    fake_arrive(raw, bytes, sizeof(bytes));
+    rig_run(rig);
+    struct message *accepted = rig_expect(rig, MSG_CONN_ACCEPTED);
+    assert_true(rig_has(rig, MSG_CONN_DATA));
+    assert_true(channel_room_up(&rig->channels[0]) > room / 10);
+    assert_true(rig->workers[0].counters.reads_put_off >= HOGS);
+    // The control thread catches up.
+    unsigned creates = 0, raw_bytes = 0;
+    while (rig->inbox_length > 0) {
+        for (unsigned i = 0; i < rig->inbox_length; i++) {
+            creates += rig->inbox[i]->type == MSG_CIRCUIT_CREATE;
+            raw_bytes += rig->inbox[i]->type == MSG_CONN_DATA ? rig->inbox[i]->length : 0;
+        }
+        rig_clear_inbox(rig);
+        rig_run(rig);
+    }
+    assert_int_equal(creates, HOGS * CREATES);
+    assert_int_equal(raw_bytes, sizeof(bytes));
+    channel_free(accepted);
+    for (unsigned i = 0; i < HOGS; i++) {
+        struct peer_cell cell;
+        assert_false(hogs[i]->tcp->closed || hogs[i]->tcp->aborted);
+        assert_false(peer_receive_cell(hogs[i], &cell)); // nothing was refused
+        peer_link_free(hogs[i]);
+    }
+    rig_destroy(rig);
+}
+
+// One record of a link handshake can hold thousands of cells. A link that closes in the middle of
+// it is all that comes of it.
+static void a_record_of_tiny_cells(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(1);
+    struct tcp_conn *tcp = fake_accept(rig->workers[0].tcp, address_ipv4(1, 1));
+    rig_run(rig);
+    struct message *m = rig_expect(rig, MSG_CONN_ACCEPTED);
+    struct peer_link link = {.rig = rig, .tcp = tcp, .conn = m->conn};
+    channel_free(m);
+    peer_link_start_records(&link);
+    static const uint8_t versions[] = {0, 0, CELL_VERSIONS, 0, 2, 0, 5};
+    static uint8_t tiny[2300 * CELL_VAR_HEADER_LEN];
+    for (size_t i = CELL_CIRCID_LEN; i < sizeof(tiny); i += CELL_VAR_HEADER_LEN)
+        tiny[i] = CELL_VPADDING;
+    peer_send(&link, versions, sizeof(versions));
+    peer_send(&link, tiny, sizeof(tiny));
+    rig_run(rig);
+    assert_true(tcp->closed);
+    unsigned room = channel_room_up(&rig->channels[0]) + rig->inbox_length;
+    assert_true(rig->inbox_length <= room / TELL_SHARE + TELL_ON_TOP);
+    record_aead_destroy(link.aead);
+    rig_destroy(rig);
+}
+
+// A circuit whose messages to us nobody can answer so fast; its neighbour on the link lives.
+static void a_circuit_that_floods(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(1);
+    struct peer_link *link = peer_link_accepted(rig, 0);
+    struct origin *flood = origin_create(link, CIRCID, CIRCUIT_CRYPTO_TOR1);
+    struct origin *other = origin_create(link, CIRCID + 1, CIRCUIT_CRYPTO_TOR1);
+    for (unsigned i = 0; i <= TELL_CIRCUIT_MAX; i++)
+        origin_send(flood, CELL_RELAY, RELAY_BEGIN, 1, "", 0, true);
+    rig_run(rig);
+    expect_closed_once(rig, flood->end, DESTROY_RESOURCELIMIT);
+    peer_expect_destroy(link, CIRCID, DESTROY_RESOURCELIMIT);
+    assert_int_equal(rig->inbox_length, TELL_CIRCUIT_MAX);
+    rig_clear_inbox(rig);
+    origin_send(other, CELL_RELAY, RELAY_BEGIN, 1, "", 0, true);
+    rig_run(rig);
+    struct message *m = rig_expect(rig, MSG_CIRCUIT_RELAY);
+    assert_int_equal(m->circuit.index, other->end.index);
+    channel_free(m);
+    origin_free(flood);
+    origin_free(other);
+    peer_link_free(link);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +484,9 @@ int main(void)
         cmocka_unit_test(the_ring_to_another_worker_is_full),
         cmocka_unit_test(peers_that_take_nothing),
         cmocka_unit_test(reports_come_through),
+        cmocka_unit_test(floods_leave_room_for_others),
+        cmocka_unit_test(a_record_of_tiny_cells),
+        cmocka_unit_test(a_circuit_that_floods),
     };
     rig_eal();
     return cmocka_run_group_tests(tests, NULL, NULL);

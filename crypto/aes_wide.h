@@ -24,8 +24,7 @@ struct wide_words {
 // Schedules on their way. Keys 0 and 1 of 2 lanes, say, go to out[0], 2 and 3 to out[1], and so on.
 struct wide_expansion {
     struct wide_words words;
-    struct wide_schedule *out;
-    int round; // next; none is left after AES_ROUNDS
+    struct wide_schedule *out[4];
 };
 
 TARGET_INLINE struct wide_words wide_transpose(struct wide_words a)
@@ -36,16 +35,17 @@ TARGET_INLINE struct wide_words wide_transpose(struct wide_words a)
                                 wide_low_64(high_01, high_23), wide_high_64(high_01, high_23)}};
 }
 
-TARGET_INLINE void wide_keys_store(struct wide_words a, int round, struct wide_schedule out[4])
+TARGET_INLINE void wide_keys_store(struct wide_words a, int round,
+                                   struct wide_schedule *const out[4])
 {
     UNROLL
     for (int i = 0; i < 4; i++)
-        out[i].round[round] = a.word[i];
+        out[i]->round[round] = a.word[i];
 }
 
+// e->out is set.
 TARGET_INLINE void wide_expansion_begin(struct wide_expansion *e,
-                                        const uint8_t *const keys[WIDE_KEYS],
-                                        struct wide_schedule out[4])
+                                        const uint8_t *const keys[WIDE_KEYS])
 {
     struct wide_words a;
     UNROLL
@@ -56,39 +56,35 @@ TARGET_INLINE void wide_expansion_begin(struct wide_expansion *e,
             lanes[lane] = load_128(keys[WIDE_LANES * i + lane]);
         a.word[i] = wide_of(lanes);
     }
-    wide_keys_store(a, 0, out);
+    wide_keys_store(a, 0, e->out);
     e->words = wide_transpose(a);
-    e->out = out;
-    e->round = 1;
 }
 
-TARGET_INLINE void wide_expansion_step(struct wide_expansion *e)
+// Rounds 1 to AES_ROUNDS, one after the other.
+TARGET_INLINE void wide_expansion_step(struct wide_expansion *e, int round)
 {
-    static const uint32_t constants[AES_ROUNDS] = {1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36};
+    static const uint8_t constants[AES_ROUNDS] = {1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36};
     // RotWord, then the inverse of ShiftRows.
     const wide order =
         wide_broadcast(_mm_setr_epi8(1, 14, 11, 4, 5, 2, 15, 8, 9, 6, 3, 12, 13, 10, 7, 0));
     struct wide_words a = e->words;
     wide substituted =
-        wide_aesenclast(wide_shuffle_8(a.word[3], order), wide_set_32(constants[e->round - 1]));
+        wide_aesenclast(wide_shuffle_8(a.word[3], order), wide_set_32(constants[round - 1]));
     a.word[0] = wide_xor(a.word[0], substituted);
     a.word[1] = wide_xor(a.word[1], a.word[0]);
     a.word[2] = wide_xor(a.word[2], a.word[1]);
     a.word[3] = wide_xor(a.word[3], a.word[2]);
     e->words = a;
-    wide_keys_store(wide_transpose(a), e->round, e->out);
-    e->round++;
+    wide_keys_store(wide_transpose(a), round, e->out);
 }
 
-TARGET_INLINE void wide_expansion_finish(struct wide_expansion *e)
+TARGET_INLINE __m128i round_key(const struct wide_schedule *keys, int lane, int round)
 {
-    while (e->round <= AES_ROUNDS)
-        wide_expansion_step(e);
+    return load_128((const uint8_t *)&keys->round[round] + 16 * lane);
 }
 
-// Round key `round` of one lane's key, in all lanes.
+// Of one lane's key, in all lanes.
 TARGET_INLINE wide wide_round_key(const struct wide_schedule *keys, int lane, int round)
 {
-    const uint8_t *at = (const uint8_t *)&keys->round[round] + 16 * lane;
-    return wide_broadcast(load_128(at));
+    return wide_broadcast(round_key(keys, lane, round));
 }

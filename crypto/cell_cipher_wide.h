@@ -234,15 +234,15 @@ TARGET_INLINE void crypt_cells(const struct ctr_job *jobs, int n, const struct w
 // Schedules of WIDE_KEYS jobs; if there are fewer, of the last more than once.
 TARGET_INLINE void expand(const struct ctr_job *jobs, unsigned n, struct wide_schedule *out)
 {
-    struct wide_expansion e;
+    struct wide_expansion e = {.out = {out, out + 1, out + 2, out + 3}};
     const uint8_t *keys[WIDE_KEYS];
     UNROLL
     for (unsigned i = 0; i < WIDE_KEYS; i++)
         keys[i] = jobs[i < n ? i : n - 1].key;
-    wide_expansion_begin(&e, keys, out);
+    wide_expansion_begin(&e, keys);
     UNROLL
-    for (int i = 0; i < AES_ROUNDS; i++)
-        wide_expansion_step(&e);
+    for (int round = 1; round <= AES_ROUNDS; round++)
+        wide_expansion_step(&e, round);
 }
 
 // At most WIDE_KEYS jobs.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Counter Galois Onion: the choice of an implementation, and what is the same in all.
 #include "cgo_internal.h"
+#include "polyval.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -38,12 +39,12 @@ struct cgo_cipher *cgo_cipher_create_choice(const struct cgo_implementation *cho
 
 struct cgo_cipher *cgo_cipher_create(void)
 {
-    const struct cgo_implementation *best = &cgo_portable;
-    if (cgo_vaes256.usable())
-        best = &cgo_vaes256;
-    else if (cgo_aesni.usable())
-        best = &cgo_aesni;
-    return cgo_cipher_create_choice(best);
+    static const struct cgo_implementation *const order[] = {&cgo_vaes512, &cgo_vaes256,
+                                                             &cgo_aesni};
+    for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+        if (order[i]->usable())
+            return cgo_cipher_create_choice(order[i]);
+    return cgo_cipher_create_choice(&cgo_portable);
 }
 
 void cgo_cipher_destroy(struct cgo_cipher *cc)
@@ -69,6 +70,9 @@ void cgo_layer_set_keys(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN
     memcpy(layer->k, keys + 32, 16);
     memcpy(layer->b, keys + 48, 16);
     memcpy(layer->nonce, keys + 64, sizeof(layer->nonce));
+    memcpy(layer->ku_32, layer->ku, sizeof(layer->ku_32));
+    for (unsigned i = 0; i < 5; i++)
+        polyval_square(layer->ku_32);
 }
 
 static void layer_init(struct cgo_layer *layer, const uint8_t keys[CGO_KEYS_LEN])

@@ -96,3 +96,12 @@ void polyval_tag(const struct polyval *p, uint8_t tag[POLYVAL_BLOCK_LEN])
     store_le64(tag, p->sum[0]);
     store_le64(tag + 8, p->sum[1]);
 }
+
+void polyval_square(uint8_t a[POLYVAL_BLOCK_LEN])
+{
+    const uint64_t factor[2] = {load_le64(a), load_le64(a + 8)};
+    uint64_t square[2] = {factor[0], factor[1]};
+    multiply(square, factor);
+    store_le64(a, square[0]);
+    store_le64(a + 8, square[1]);
+}

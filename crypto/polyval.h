@@ -16,4 +16,6 @@ struct polyval {
 void polyval_init(struct polyval *p, const uint8_t key[POLYVAL_BLOCK_LEN]);
 // A last piece that is no whole block is filled up with zeros.
 void polyval_add(struct polyval *p, const uint8_t *bytes, size_t length);
+// In the field that POLYVAL works in: a = a a x^-128.
+void polyval_square(uint8_t a[POLYVAL_BLOCK_LEN]);
 void polyval_tag(const struct polyval *p, uint8_t tag[POLYVAL_BLOCK_LEN]);

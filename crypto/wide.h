@@ -26,6 +26,15 @@
 #define TARGET __attribute__((target(WIDE_TARGET ",tune=haswell")))
 #define TARGET_INLINE TARGET static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 64")
+// The value is needed here and now. Without it the compiler gathers the terms of a long sum before
+// it adds them, for which there are not enough registers.
+#ifdef WIDE_EMULATED
+#define WIDE_KEEP(value) (void)(value)
+#elif WIDE_LANES == 4
+#define WIDE_KEEP(value) __asm__("" : "+v"(value))
+#else
+#define WIDE_KEEP(value) __asm__("" : "+x"(value))
+#endif
 
 // __builtin_cpu_supports also asks whether the operating system saves the registers (XCR0).
 static inline bool wide_usable(void)

@@ -21,8 +21,7 @@ enum {
 struct cgo_cipher;
 
 // Secret; has to be wiped by its owner with cgo_layer_clear. May be copied and moved between runs.
-// Nothing in it is expanded: with many circuits, a layer's way into the cache costs more than
-// computing round keys and powers anew.
+// Round keys and powers are computed in each run (docs/decisions/compact-layers.md).
 struct cgo_layer {
     uint8_t kb[16] __attribute__((aligned(16))); // ET's block cipher
     uint8_t ku[16];                              // ET's hash
@@ -30,6 +29,7 @@ struct cgo_layer {
     uint8_t b[16];                               // the PRF's hash
     uint8_t nonce[CGO_TAG_LEN]; // what marks the next cell that begins or ends at this hop
     uint8_t tag[CGO_TAG_LEN];   // T': chains each cell to the one before
+    uint8_t ku_32[16];          // KU^32, as POLYVAL multiplies: what T' is multiplied by
 };
 _Static_assert(sizeof(struct cgo_layer) <= 128, "half a circuit end; travels in a cell's body");
 

@@ -132,10 +132,8 @@ class RingRamson(Ramson):
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        frame = 2048 if self.mtu <= 1900 else 16384
         self.config["dataplane"]["interfaces"][0]["device"] = (
-            f"net_af_packet0,iface={self.interface},framesz={frame},blocksz={max(frame, 4096)},"
-            "framecnt=4096,qdisc_bypass=1")
+            f"net_af_packet0,iface={self.interface},framecnt=4096,qdisc_bypass=1")
 
     def start(self):
         kernels_end = f"{self.interface}k"
@@ -361,7 +359,7 @@ def compare(options, say):
                     f" MB/s, {result['seconds_per_gb']:.2f} s of CPU per GB")
     except BaseException:
         net.failed = True
-        say(net.tails())
+        say(net.tails("ramson"))
         say(f"logs are in {net.logs}")
         raise
     finally:
@@ -371,7 +369,8 @@ def compare(options, say):
     return {"benchmark": "compare-tor", "machine": described,
             "tor_version": tor("--version").splitlines()[0].rstrip("."),
             "options": {"megabytes": options.megabytes, "rounds": options.rounds,
-                        "circuits": options.circuits, "device": options.device, "mtu": options.mtu, "poll": options.poll,
+                        "circuits": options.circuits, "device": options.device,
+                        "mtu": options.mtu, "poll": options.poll,
                         "hugepages": options.hugepages, "cpu": options.cpu},
             **both,
             "ratio": tor_cost / ramson_cost,
@@ -460,6 +459,8 @@ def parse():
     options.others = cpus - {options.cpu}
     if options.cpu not in cpus or not options.others:
         parser.error(f"there must be a CPU {options.cpu} for the middle and another for the rest")
+    if options.device == "af_packet" and options.mtu > 1500:
+        parser.error("AF_PACKET's driver has an MTU of at most 1500: --device tap")
     if options.megabytes < 1 or options.rounds < 1 or not 1 <= options.circuits <= 64:
         parser.error("that many make no sense")
     return options

@@ -193,6 +193,7 @@ static void note_drops(const struct counters *before, const struct counters *aft
 // the generators look after each of their own (shorter) turns.
 struct turns {
     struct histogram worker, generator; // TSC cycles
+    uint64_t generator_busy;            // of them, in turns with something to do
 };
 
 struct watch {
@@ -200,12 +201,13 @@ struct watch {
     struct turns window, counting;
 };
 
-static void look_at_turns(struct relay_bench *b, struct watch *watch)
+static void look_at_turns(struct relay_bench *b, struct watch *watch, bool worked)
 {
     uint64_t now = rte_rdtsc();
     uint64_t busy = __atomic_load_n(&dataplane_counters(b->dp, 0)->cycles_busy, __ATOMIC_RELAXED);
     uint64_t own = now - watch->last_tsc, worker = busy - watch->last_busy;
     histogram_add_times(&watch->window.generator, own, own);
+    watch->window.generator_busy += worked ? own : 0;
     histogram_add_times(&watch->window.worker, worker, worker);
     watch->last_tsc = now;
     watch->last_busy = busy;
@@ -216,6 +218,7 @@ static void end_turns_of_window(struct watch *watch, bool counts)
     if (counts) {
         histogram_merge(&watch->counting.worker, &watch->window.worker);
         histogram_merge(&watch->counting.generator, &watch->window.generator);
+        watch->counting.generator_busy += watch->window.generator_busy;
     }
     memset(&watch->window, 0, sizeof(watch->window));
 }
@@ -223,10 +226,12 @@ static void end_turns_of_window(struct watch *watch, bool counts)
 static void note_turns(const struct watch *watch, struct relay_result *r)
 {
     static const double which[3] = {0.5, 0.99, 1};
+    const struct turns *t = &watch->counting;
+    r->generator_busy = t->generator.n ? (double)t->generator_busy / (double)t->generator.n : 0;
     const double us = 1e6 / (double)rte_get_tsc_hz();
     for (unsigned i = 0; i < 3; i++) {
-        r->worker_turn_us[i] = histogram_at(&watch->counting.worker, which[i]) * us;
-        r->generator_turn_us[i] = histogram_at(&watch->counting.generator, which[i]) * us;
+        r->worker_turn_us[i] = histogram_at(&t->worker, which[i]) * us;
+        r->generator_turn_us[i] = histogram_at(&t->generator, which[i]) * us;
     }
 }
 
@@ -236,9 +241,9 @@ static void run_until(struct relay_bench *b, uint64_t until, struct watch *watch
 {
     do {
         for (unsigned i = 0; i < TURNS_PER_LOOK; i++) {
-            neighbours_turn(b->neighbours);
+            bool worked = neighbours_turn(b->neighbours);
             if (watch)
-                look_at_turns(b, watch);
+                look_at_turns(b, watch, worked);
         }
     } while (rte_rdtsc() < until && !b->neighbours->broken);
 }

@@ -49,6 +49,7 @@ struct relay_result {
     unsigned latencies;
     double all_latency_us[3]; // in all windows
     uint64_t all_latencies;
+    double generator_busy; // its share of time with something to do, in windows that count
     double worker_turn_us[3], generator_turn_us[3]; // p50, p99, longest, in windows that count
 };
 

@@ -19,6 +19,7 @@ enum {
     WINDOW_BYTES = 1 << 20,
     CREDIT_RECORDS = 2,
     CREDIT_US = 200,
+    PACED_PACKETS = 32, // in a turn: what it does meanwhile nobody else may wait for long
 };
 
 // ---- what the stack needs
@@ -292,14 +293,15 @@ static void add_credit(struct neighbours *n)
     n->last_tsc = now;
 }
 
-static void send_records(struct neighbours *n)
+// Returns how many.
+static unsigned send_records(struct neighbours *n)
 {
     unsigned cells = n->options->record_cells;
     bool paced = n->cells_per_cycle > 0;
     if (paced)
         add_credit(n);
-    unsigned refused = 0, links = n->options->links, records = 0;
-    while (refused < links && records < links) {
+    unsigned refused = 0, links = n->options->links, records = 0, most = paced ? 1 : links;
+    while (refused < links && records < most) {
         if (n->sent - n->arrived + cells > n->window_cells) {
             n->starved += records == 0;
             break;
@@ -313,9 +315,10 @@ static void send_records(struct neighbours *n)
         n->credit_cells -= cells;
         records++;
         refused = 0;
-        if (paced || records % 4 == 0)
+        if (records % 4 == 0)
             wire_flush(n->wire);
     }
+    return records;
 }
 
 // ---- checking what came out
@@ -627,19 +630,20 @@ bool neighbours_make_flows(struct neighbours *n)
     return true;
 }
 
-void neighbours_turn(struct neighbours *n)
+bool neighbours_turn(struct neighbours *n)
 {
     struct rte_mbuf *packets[WIRE_BURST * 2];
     n->now_us = tsc_us();
     n->turns++;
-    unsigned count = wire_receive(n->wire, packets, WIRE_BURST * 2);
+    unsigned count =
+        wire_receive(n->wire, packets, n->cells_per_cycle > 0 ? PACED_PACKETS : WIRE_BURST * 2);
     tcp_input(n->tcp, packets, count);
     tcp_advance(n->tcp);
     take_events(n);
     for (unsigned i = 0; i < n->n_readable; i++)
         receive(n, n->readable[i]);
     n->n_readable = 0;
-    if (n->sending && !n->draining)
-        send_records(n);
+    unsigned records = n->sending && !n->draining ? send_records(n) : 0;
     wire_flush(n->wire);
+    return count > 0 || records > 0;
 }

@@ -113,5 +113,5 @@ void neighbours_send_cell(struct neighbours *n, struct neighbour_link *link, uin
                           uint8_t command, const void *body, size_t length);
 // A link's list of flows, once all circuits stand.
 bool neighbours_make_flows(struct neighbours *n);
-// Receive, check, send.
-void neighbours_turn(struct neighbours *n);
+// Receive, check, send. False: there was nothing to do.
+bool neighbours_turn(struct neighbours *n);

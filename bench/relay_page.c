@@ -63,6 +63,7 @@ static void write_latency_table(FILE *f, const struct relay_report *r)
           "class=\"n\">p50 "
           "µs</th><th class=\"n\">p99</th><th class=\"n\">p99.9</th><th class=\"n\">p99, all "
           "windows</th><th class=\"n\">windows</th><th class=\"n\">worker busy</th>"
+          "<th class=\"n\">generators</th>"
           "<th class=\"n\">cells a record</th></tr>\n",
           f);
     for (unsigned i = 0; i < RELAY_LOADS; i++) {
@@ -74,9 +75,9 @@ static void write_latency_table(FILE *f, const struct relay_report *r)
                     l->latency_us[p]);
         fprintf(f,
                 "<td class=\"n\">%.0f</td><td class=\"n\">%u of %u</td><td class=\"n\">%.0f "
-                "%%</td><td class=\"n\">%.1f</td></tr>\n",
+                "%%</td><td class=\"n\">%.0f %%</td><td class=\"n\">%.1f</td></tr>\n",
                 l->all_latency_us[1], l->windows, l->windows_all, l->busy_share * 100,
-                l->out_record_cells);
+                l->generator_busy * 100, l->out_record_cells);
     }
     fputs("</table></div>\n", f);
 }

@@ -127,21 +127,22 @@ static void print_us(double us, unsigned count, int width)
 
 static void print_latency(const struct relay_report *r)
 {
-    printf("\nlatency, µs    windows that count%14s all windows\n", "");
-    printf("%6s %7s %7s %7s %7s %8s %8s %8s %6s %8s %7s %7s\n", "load", "Gbit/s", "p50", "p99",
-           "p99.9", "cells", "p99", "p99.9", "busy", "windows", "record", "turns");
+    printf("\nlatency, µs    windows that count%15s all windows    busy\n", "");
+    printf("%6s %7s %7s %7s %7s %8s %8s %8s %7s %6s %8s %7s %8s\n", "load", "Gbit/s", "p50", "p99",
+           "p99.9", "cells", "p99", "p99.9", "worker", "gen.", "windows", "record", "turns");
     for (unsigned i = 0; i < RELAY_LOADS; i++) {
         const struct relay_result *l = &r->loads[i];
         printf("%4.0f %% %7.2f", relay_loads[i] * 100, gbit(l->cells_per_s));
         for (unsigned p = 0; p < 3; p++)
             print_us(l->latency_us[p], l->latencies, 7);
-        printf(" %8u %8.0f %8.0f %4.0f %% %3u/%-4u %7.1f %3.0f/%.0f\n", l->latencies,
-               l->all_latency_us[1], l->all_latency_us[2], l->busy_share * 100, l->windows,
-               l->windows_all, l->out_record_cells, l->worker_turn_us[1], l->generator_turn_us[1]);
+        printf(" %8u %8.0f %8.0f %5.0f %% %4.0f %% %3u/%-4u %7.1f %4.0f/%.0f\n", l->latencies,
+               l->all_latency_us[1], l->all_latency_us[2], l->busy_share * 100,
+               l->generator_busy * 100, l->windows, l->windows_all, l->out_record_cells,
+               l->worker_turn_us[1], l->generator_turn_us[1]);
     }
-    printf("(busy: the worker. record: cells in those that go out. turns: of the worker's and the "
-           "generators'\nloops, µs, p99 of what a moment finds. In the other windows cells waited "
-           "for a thread that had lost\nits CPU.)\n");
+    printf("(busy: the worker, the generators. record: cells in those that go out. turns: of the "
+           "worker's and the\ngenerators' loops, µs, p99 of what a moment finds. In the other "
+           "windows cells waited for a thread that\nhad lost its CPU.)\n");
 }
 
 static void print_run(const struct relay_report *r)
@@ -233,6 +234,7 @@ static json_t *json_of_load(const struct relay_report *r, unsigned i)
     set_count(counting, "cells", m->latencies);
     set_count(every, "cells", m->all_latencies);
     set(o, "load", relay_loads[i]);
+    set(o, "generators_busy", m->generator_busy);
     json_object_set_new(o, "latency", counting);
     json_object_set_new(o, "latency_all_windows", every);
     json_object_set_new(o, "worker_turn", worker);

@@ -116,6 +116,7 @@ static void end_unbind(struct worker *w, struct circuit_end *end)
     shed_leave(&w->shed, end);
     if (end->queue.count)
         schedule_remove(&w->scheduler, &end->conn->schedule, (int32_t)end->self.index);
+    end->conn->relay_cells -= end->queue.count;
     cell_queue_clear(&end->queue);
     end->conn = NULL;
 }
@@ -231,6 +232,7 @@ void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c)
         return;
     }
     cell_queue_push(&end->queue, c);
+    end->conn->relay_cells++;
     if (end->queue.count == 1)
         add_to_schedule(w, end);
     shed_added(&w->shed, end);

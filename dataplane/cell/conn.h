@@ -78,6 +78,7 @@ struct conn {
     struct variable_cell variable;
     struct cell_queue link_cells; // complete but for nothing: the header is written
     struct schedule schedule;     // circuits with cells for this link
+    uint32_t relay_cells;         // in the queues of all of them
     struct end_list ends;
     struct end_list destroys;          // closed ends whose DESTROY is still to be sent
     uint64_t waits_since_us;           // relay cells wait, and since then none has been sent

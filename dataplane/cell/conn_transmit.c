@@ -147,6 +147,7 @@ static struct cell *next_relay_cell(struct worker *w, struct conn *c)
         return NULL;
     struct circuit_end *end = &w->ends.ends[c->schedule.top];
     struct cell *cell = cell_queue_pop(&end->queue);
+    c->relay_cells--;
     schedule_sent(&w->scheduler, &c->schedule, end->queue.count > 0);
     shed_taken(&w->shed, end);
     struct writer header = writer_of(cell_wire(cell), CELL_LEN - CELL_BODY_LEN);
@@ -192,14 +193,23 @@ static bool has_cells(const struct conn *c)
     return c->link_cells.head || c->schedule.top != SCHEDULE_NONE || !TAILQ_EMPTY(&c->destroys);
 }
 
-// One record of cells. 0 or a negative errno.
-static int send_cells(struct worker *w, struct conn *c, size_t writable)
+// How many cells the next record will have at most: as many as TCP can send now, and not many more
+// than there are, because packets are taken for all of them.
+static size_t record_cells(const struct conn *c, size_t writable)
 {
+    size_t waiting = (size_t)c->relay_cells + c->link_cells.count;
     size_t most = writable > CELL_LEN + TLS_RECORD_OVERHEAD
                       ? (writable - TLS_RECORD_OVERHEAD) / CELL_LEN
                       : 1; // a window smaller than a cell must not stop the link
-    if (most > CONN_CELLS_PER_RECORD)
-        most = CONN_CELLS_PER_RECORD;
+    if (most > waiting && TAILQ_EMPTY(&c->destroys)) // which nobody counts
+        most = waiting;
+    return most < CONN_CELLS_PER_RECORD ? most : CONN_CELLS_PER_RECORD;
+}
+
+// One record of cells. 0 or a negative errno.
+static int send_cells(struct worker *w, struct conn *c, size_t writable)
+{
+    size_t most = record_cells(c, writable);
     if (!tcp_write_reserve(c->tcp, most * CELL_LEN + TLS_RECORD_OVERHEAD))
         return -ENOBUFS;
     struct cell *cells[CONN_CELLS_PER_RECORD];

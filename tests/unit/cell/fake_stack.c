@@ -195,7 +195,7 @@ size_t tcp_writable(struct tcp_conn *conn)
 
 bool tcp_write_reserve(struct tcp_conn *conn, size_t length)
 {
-    (void)conn;
+    conn->reserved = length;
     return length <= sizeof(conn->span);
 }
 

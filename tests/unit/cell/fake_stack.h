@@ -22,7 +22,8 @@ struct tcp_conn {
     unsigned events;
     enum conn_close_reason reason;
     struct fake_bytes in, out;
-    size_t window; // how much more may be written
+    size_t window;   // how much more may be written
+    size_t reserved; // by the last tcp_write_reserve
     uint8_t span[65536];
     bool closed;  // tcp_close was called
     bool aborted; // tcp_abort was called

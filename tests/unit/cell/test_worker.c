@@ -255,6 +255,23 @@ static void cells_pass(unsigned n_workers, enum circuit_crypto_kind kind)
     path_close(p);
 }
 
+// Packets are taken for all of a reservation: a lone cell must not cost a full record's.
+static void room_is_reserved_for_what_there_is(void **state)
+{
+    (void)state;
+    struct path *p = path_open(1, TOR1);
+    for (unsigned n = 1; n <= 3; n++) {
+        for (unsigned i = 0; i < n; i++)
+            origin_send(p->origin, CELL_RELAY, RELAY_DATA, 1, "", 0, false);
+        rig_run(p->rig);
+        struct peer_cell cell;
+        for (unsigned i = 0; i < n; i++)
+            peer_expect_cell(p->next, &cell, CELL_RELAY);
+        assert_true(p->next->tcp->reserved <= n * CELL_LEN + TLS_RECORD_OVERHEAD);
+    }
+    path_close(p);
+}
+
 static void cells_pass_on_one_worker(void **state)
 {
     (void)state;
@@ -589,6 +606,7 @@ int main(void)
         cmocka_unit_test(an_old_key_is_changed),
         cmocka_unit_test(cells_pass_on_one_worker),
         cmocka_unit_test(cells_pass_between_workers),
+        cmocka_unit_test(room_is_reserved_for_what_there_is),
         cmocka_unit_test(truncate_on_one_worker),
         cmocka_unit_test(truncate_between_workers),
         cmocka_unit_test(destroy_comes_after_the_cells_before_it),

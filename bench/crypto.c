@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "crypto/cell_cipher.h"
+#include "crypto/cgo.h"
 #include "crypto/record_aead.h"
 #include "machine.h"
 
-enum { BENCHES = CELL_BENCHES + RECORD_BENCHES, ROUNDS = 15 };
+enum { BENCHES = CELL_BENCHES + CGO_BENCHES + RECORD_BENCHES, ROUNDS = 15 };
 
 static const uint64_t sample_ns = 1000 * 1000;
 
@@ -23,8 +24,12 @@ static void print_text(const struct measurement *list, const struct machine *mac
     printf("%-4s  %-40s %10s %10s %8s %7s\n", "", "", "ramson ns", "OpenSSL ns", "GB/s", "ratio");
     for (unsigned i = 0; i < BENCHES; i++) {
         const struct measurement *m = &list[i];
-        printf("%-4s  %-40s %10.1f %10.1f %8.2f %6.2fx\n", m->group, m->name, m->ours_ns,
-               m->openssl_ns, (double)m->bytes / m->ours_ns, m->openssl_ns / m->ours_ns);
+        printf("%-4s  %-40s %10.1f", m->group, m->name, m->ours_ns);
+        if (m->openssl)
+            printf(" %10.1f %8.2f %6.2fx\n", m->openssl_ns, (double)m->bytes / m->ours_ns,
+                   m->openssl_ns / m->ours_ns);
+        else
+            printf(" %10s %8.2f\n", "-", (double)m->bytes / m->ours_ns);
     }
 }
 
@@ -33,11 +38,14 @@ static int print_json(const struct measurement *list, const struct machine *mach
     json_t *results = json_array();
     for (unsigned i = 0; i < BENCHES; i++) {
         const struct measurement *m = &list[i];
-        json_array_append_new(results,
-                              json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f}", "what", m->group,
-                                        "name", m->name, "bytes", (int)m->bytes, "burst",
-                                        (int)m->units, "ramson_ns", m->ours_ns, "openssl_ns",
-                                        m->openssl_ns, "ratio", m->openssl_ns / m->ours_ns));
+        json_t *result =
+            json_pack("{s:s, s:s, s:i, s:i, s:f}", "what", m->group, "name", m->name, "bytes",
+                      (int)m->bytes, "burst", (int)m->units, "ramson_ns", m->ours_ns);
+        if (m->openssl) {
+            json_object_set_new(result, "openssl_ns", json_real(m->openssl_ns));
+            json_object_set_new(result, "ratio", json_real(m->openssl_ns / m->ours_ns));
+        }
+        json_array_append_new(results, result);
     }
     json_t *root = json_pack("{s:s, s:o, s:s, s:i, s:o}", "benchmark", "crypto", "machine",
                              machine_json(machine), "openssl", OpenSSL_version(OPENSSL_VERSION),
@@ -57,9 +65,12 @@ int bench_crypto(bool json, const char *report)
     machine_describe(&machine);
     struct cell_cipher *cc = cell_cipher_create();
     struct record_aead *ra = record_aead_create();
+    struct cgo_cipher *cgo_cipher = cgo_cipher_create();
     struct cell_bench *cells = cc ? cell_bench_create(cc, list, &error) : NULL;
+    struct cgo_bench *cgo =
+        cells && cgo_cipher ? cgo_bench_create(cgo_cipher, list + CELL_BENCHES, &error) : NULL;
     struct record_bench *records =
-        cells && ra ? record_bench_create(ra, list + CELL_BENCHES, &error) : NULL;
+        cgo && ra ? record_bench_create(ra, list + CELL_BENCHES + CGO_BENCHES, &error) : NULL;
     if (records && measure_all(list, BENCHES, ROUNDS, sample_ns) == 0) {
         machine_end(&machine);
         status = 0;
@@ -76,8 +87,11 @@ int bench_crypto(bool json, const char *report)
     }
     if (records)
         record_bench_destroy(records);
+    if (cgo)
+        cgo_bench_destroy(cgo);
     if (cells)
         cell_bench_destroy(cells);
+    cgo_cipher_destroy(cgo_cipher);
     record_aead_destroy(ra);
     cell_cipher_destroy(cc);
     return status;

@@ -8,9 +8,11 @@
 #include "measure.h"
 
 struct cell_cipher;
+struct cgo_cipher;
 struct machine;
 struct record_aead;
 struct cell_bench;
+struct cgo_bench;
 struct record_bench;
 
 // Runs all and prints. Exit status of the program.
@@ -22,12 +24,18 @@ int crypto_write_page(const struct measurement *list, unsigned n, const struct m
                       const char *folder);
 
 // ---- crypto_cells.c
-enum { CELL_BENCHES = 4 };
+enum { CELL_BENCHES = 6 };
 // Fills CELL_BENCHES measurements. NULL without memory, or if the two implementations disagree
 // (`*error` says which).
 struct cell_bench *cell_bench_create(struct cell_cipher *cc, struct measurement *out,
                                      const char **error);
 void cell_bench_destroy(struct cell_bench *b);
+
+// ---- crypto_cgo.c
+enum { CGO_BENCHES = 8 };
+struct cgo_bench *cgo_bench_create(struct cgo_cipher *cc, struct measurement *out,
+                                   const char **error);
+void cgo_bench_destroy(struct cgo_bench *b);
 
 // ---- crypto_records.c
 enum { RECORD_BENCHES = 3 * 2 * 4 };

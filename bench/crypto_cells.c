@@ -11,13 +11,22 @@
 #include "base/cell.h"
 #include "crypto/cell_cipher.h"
 
-enum { CIRCUITS = 128 };
+enum {
+    CELLS = 128, // in memory
+    CIRCUITS_MAX = 20000,
+    STRIDE = 7919, // prime: circuits come in an order that no prefetcher guesses
+};
 
-static const unsigned bursts[CELL_BENCHES] = {1, 8, 32, 128};
+static const struct {
+    unsigned burst, circuits;
+} shapes[CELL_BENCHES] = {{1, 128}, {8, 128}, {32, 128}, {64, 128}, {64, 2000}, {64, CIRCUITS_MAX}};
 
 struct bench_circuit {
     struct ctr_stream stream;
     EVP_CIPHER_CTX *evp;
+};
+
+struct bench_cell {
     uint8_t src_front[CELL_CIPHER_SCRATCH];
     uint8_t src[CELL_BODY_LEN];
     uint8_t dst_front[CELL_CIPHER_SCRATCH];
@@ -27,37 +36,41 @@ struct bench_circuit {
 
 struct cell_bench {
     struct cell_cipher *cc;
-    struct bench_circuit circuits[CIRCUITS];
-    struct cell_burst {
+    struct bench_circuit circuits[CIRCUITS_MAX];
+    struct bench_cell cells[CELLS];
+    struct cell_case {
         struct cell_bench *all;
-        unsigned cells;
-    } bursts[CELL_BENCHES];
+        unsigned burst, circuits;
+        unsigned at[2]; // ours, OpenSSL's
+    } cases[CELL_BENCHES];
 };
+
+static struct bench_circuit *next_circuit(struct cell_case *c, unsigned which)
+{
+    return &c->all->circuits[(uint64_t)c->at[which]++ * STRIDE % c->circuits];
+}
 
 static void run_ours(void *ctx, unsigned times)
 {
-    struct cell_burst *burst = ctx;
-    struct cell_bench *b = burst->all;
-    unsigned at = 0;
+    struct cell_case *c = ctx;
+    struct cell_cipher *cc = c->all->cc;
     while (times--) {
-        for (unsigned i = 0; i < burst->cells; i++) {
-            struct bench_circuit *c = &b->circuits[at++ % CIRCUITS];
-            cell_cipher_add(b->cc, &c->stream, c->src, c->dst);
+        for (unsigned i = 0; i < c->burst; i++) {
+            struct bench_cell *cell = &c->all->cells[c->at[0] % CELLS];
+            cell_cipher_add(cc, &next_circuit(c, 0)->stream, cell->src, cell->dst);
         }
-        cell_cipher_run(b->cc);
+        cell_cipher_run(cc);
     }
 }
 
 static void run_openssl(void *ctx, unsigned times)
 {
-    struct cell_burst *burst = ctx;
-    struct cell_bench *b = burst->all;
-    unsigned at = 0;
+    struct cell_case *c = ctx;
     while (times--) {
-        for (unsigned i = 0; i < burst->cells; i++) {
-            struct bench_circuit *c = &b->circuits[at++ % CIRCUITS];
+        for (unsigned i = 0; i < c->burst; i++) {
+            struct bench_cell *cell = &c->all->cells[c->at[1] % CELLS];
             int n = 0;
-            EVP_EncryptUpdate(c->evp, c->evp_dst, &n, c->src, CELL_BODY_LEN);
+            EVP_EncryptUpdate(next_circuit(c, 1)->evp, cell->evp_dst, &n, cell->src, CELL_BODY_LEN);
         }
     }
 }
@@ -65,7 +78,7 @@ static void run_openssl(void *ctx, unsigned times)
 static bool circuit_init(struct cell_cipher *cc, struct bench_circuit *c)
 {
     uint8_t key[16], iv[16] = {0};
-    if (RAND_bytes(key, sizeof(key)) != 1 || RAND_bytes(c->src, sizeof(c->src)) != 1)
+    if (RAND_bytes(key, sizeof(key)) != 1)
         return false;
     ctr_stream_init(cc, &c->stream, key);
     c->evp = EVP_CIPHER_CTX_new();
@@ -74,14 +87,27 @@ static bool circuit_init(struct cell_cipher *cc, struct bench_circuit *c)
 
 static bool agree(struct cell_bench *b)
 {
-    struct cell_burst all = {b, CIRCUITS};
+    struct cell_case all = {.all = b, .burst = CELLS, .circuits = CELLS};
     for (unsigned round = 0; round < 5; round++) {
         run_ours(&all, 1);
         run_openssl(&all, 1);
-        for (unsigned i = 0; i < CIRCUITS; i++) {
-            if (memcmp(b->circuits[i].dst, b->circuits[i].evp_dst, CELL_BODY_LEN) != 0)
+        for (unsigned i = 0; i < CELLS; i++) {
+            if (memcmp(b->cells[i].dst, b->cells[i].evp_dst, CELL_BODY_LEN) != 0)
                 return false;
         }
+    }
+    return true;
+}
+
+static bool prepare(struct cell_bench *b)
+{
+    for (unsigned i = 0; i < CIRCUITS_MAX; i++) {
+        if (!circuit_init(b->cc, &b->circuits[i]))
+            return false;
+    }
+    for (unsigned i = 0; i < CELLS; i++) {
+        if (RAND_bytes(b->cells[i].src, CELL_BODY_LEN) != 1)
+            return false;
     }
     return true;
 }
@@ -94,33 +120,33 @@ struct cell_bench *cell_bench_create(struct cell_cipher *cc, struct measurement 
     if (!b)
         return NULL;
     b->cc = cc;
-    for (unsigned i = 0; i < CIRCUITS; i++) {
-        if (!circuit_init(cc, &b->circuits[i])) {
-            cell_bench_destroy(b);
-            return NULL;
-        }
-    }
-    if (!agree(b)) {
+    bool prepared = prepare(b);
+    if (prepared && !agree(b))
         *error = "the cell cipher and OpenSSL disagree";
+    else if (prepared)
+        *error = NULL;
+    if (*error) {
         cell_bench_destroy(b);
         return NULL;
     }
     for (unsigned i = 0; i < CELL_BENCHES; i++) {
-        b->bursts[i] = (struct cell_burst){b, bursts[i]};
-        out[i] = (struct measurement){.group = "cell",
+        struct cell_case *c = &b->cases[i];
+        *c = (struct cell_case){.all = b, .burst = shapes[i].burst, .circuits = shapes[i].circuits};
+        out[i] = (struct measurement){.group = "tor1",
                                       .bytes = CELL_BODY_LEN,
-                                      .units = bursts[i],
+                                      .units = c->burst,
                                       .ours = run_ours,
                                       .openssl = run_openssl,
-                                      .ctx = &b->bursts[i]};
-        snprintf(out[i].name, sizeof(out[i].name), "tor1 AES-128-CTR, bursts of %u", bursts[i]);
+                                      .ctx = c};
+        snprintf(out[i].name, sizeof(out[i].name), "%u circuits, bursts of %u", c->circuits,
+                 c->burst);
     }
     return b;
 }
 
 void cell_bench_destroy(struct cell_bench *b)
 {
-    for (unsigned i = 0; i < CIRCUITS; i++) {
+    for (unsigned i = 0; i < CIRCUITS_MAX; i++) {
         EVP_CIPHER_CTX_free(b->circuits[i].evp);
         ctr_stream_clear(&b->circuits[i].stream);
     }

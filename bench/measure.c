@@ -56,12 +56,15 @@ int measure_all(struct measurement *list, size_t n, unsigned rounds, uint64_t sa
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         samples[i].times[0] = calibrate(list[i].ours, list[i].ctx, sample_ns);
-        samples[i].times[1] = calibrate(list[i].openssl, list[i].ctx, sample_ns);
+        if (list[i].openssl)
+            samples[i].times[1] = calibrate(list[i].openssl, list[i].ctx, sample_ns);
     }
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t i = 0; i < n; i++) {
             for (unsigned which = 0; which < 2; which++) {
                 measure_fn *fn = which ? list[i].openssl : list[i].ours;
+                if (!fn)
+                    continue;
                 unsigned times = samples[i].times[which];
                 samples[i].ns[which][round] =
                     (double)run_ns(fn, list[i].ctx, times) / times / list[i].units;
@@ -70,7 +73,8 @@ int measure_all(struct measurement *list, size_t n, unsigned rounds, uint64_t sa
     }
     for (size_t i = 0; i < n; i++) {
         list[i].ours_ns = median(samples[i].ns[0], rounds);
-        list[i].openssl_ns = median(samples[i].ns[1], rounds);
+        if (list[i].openssl)
+            list[i].openssl_ns = median(samples[i].ns[1], rounds);
     }
     free(samples);
     return 0;

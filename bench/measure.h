@@ -9,12 +9,12 @@
 typedef void measure_fn(void *ctx, unsigned times);
 
 struct measurement {
-    char group[32]; // what is measured: "cell", "seal", "open"
+    char group[32]; // what is measured: "tor1", "CGO", "seal", "open"
     char name[64];  // and in which variant
     size_t bytes;   // of one unit (cell or record)
     unsigned units; // in one call's worth of work: a burst of cells, or 1
     measure_fn *ours;
-    measure_fn *openssl;
+    measure_fn *openssl; // may be NULL
     void *ctx;
     // Results, nanoseconds of CPU time per unit: medians over the rounds.
     double ours_ns;

@@ -5,4 +5,4 @@
 #include <stdbool.h>
 
 // Exit status of the program.
-int bench_handshake(bool json, const char *report);
+int bench_handshake(unsigned rounds, bool json, const char *report);

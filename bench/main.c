@@ -16,7 +16,7 @@
 
 static const char usage[] =
     "usage: ramson-bench relay [options]\n"
-    "       ramson-bench handshake [--json] [--report DIR]\n"
+    "       ramson-bench handshake [--rounds N] [--json] [--report DIR]\n"
     "       ramson-bench scale [options]\n"
     "       ramson-bench crypto [--json] [--report DIR]\n"
     "       ramson-bench machine [--json]\n"
@@ -54,7 +54,7 @@ static const char usage[] =
     "\n"
     "scale:\n"
     "  --links N, --circuits N  leave out what has more\n"
-    "  --rounds N          of all points; the least of each counts (3)\n"
+    "  --rounds N          of all points; the least of each counts (3; of handshake: 31)\n"
     "  --seconds S         a quarter of it for each point and round (2)\n"
     "  --cpus, --hugepages as above\n"
     "\n"
@@ -242,7 +242,7 @@ int main(int argc, char **argv)
     if (strcmp(command, "crypto") == 0)
         return bench_crypto(options.json, options.report);
     if (strcmp(command, "handshake") == 0)
-        return bench_handshake(options.json, options.report);
+        return bench_handshake(options.rounds ? options.rounds : 31, options.json, options.report);
     if (strcmp(command, "scale") == 0)
         return bench_scale(argv[0], &options);
     if (strcmp(command, "relay") == 0)

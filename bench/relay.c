@@ -33,7 +33,6 @@ const struct relay_options relay_defaults = {
     .run_cells = 1,
     .window_cells = 32,
     .seconds = 2,
-    .rounds = 3,
     .latency = true,
     .nic_checksums = true,
     .cross = CROSS_UNSET,

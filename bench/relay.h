@@ -20,7 +20,7 @@ struct relay_options {
     unsigned window_cells;                 // per link: what the neighbours let wait in the relay
     double loss_percent;
     double seconds;  // of each measurement
-    unsigned rounds; // of `scale`
+    unsigned rounds; // of `scale`, of `handshake`; 0: its own choice
     bool latency;
     bool nic_checksums;
     bool wrong_keys; // compare with keys that the relay doesn't have, so that the check must fail

@@ -11,7 +11,7 @@
 #include "chart.h"
 #include "machine.h"
 
-enum { POINTS = 8, COMMAND_MAX = 4352, CELLS_INSIDE = 4096, LINK_SLOTS = 2 };
+enum { POINTS = 8, ROUNDS = 3, COMMAND_MAX = 4352, CELLS_INSIDE = 4096, LINK_SLOTS = 2 };
 
 // Those of one series differ in one thing.
 static const struct point {
@@ -221,7 +221,7 @@ int bench_scale(const char *program, const struct relay_options *options)
 {
     static struct scale s;
     s.options = options;
-    s.rounds = options->rounds;
+    s.rounds = options->rounds ? options->rounds : ROUNDS;
     for (unsigned i = 0; i < POINTS; i++)
         if ((!options->links || all_points[i].links <= options->links) &&
             (!options->circuits || all_points[i].circuits <= options->circuits))

@@ -40,7 +40,7 @@ for name, value in expected.items():
 if str(descriptor.exit_policy) != "reject *:*":
     print("FAIL: exit policy is %s" % descriptor.exit_policy)
     failed = True
-if descriptor.protocols.get("Relay") != [2, 3, 4] or "HSDir" in descriptor.protocols:
+if descriptor.protocols.get("Relay") != [2, 3, 4, 5, 6] or "HSDir" in descriptor.protocols:
     print("FAIL: protocols are %r" % descriptor.protocols)
     failed = True
 if descriptor.certificate.type.upper() != "ED25519_SIGNING":

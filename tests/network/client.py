@@ -137,6 +137,11 @@ class Client:
         finally:
             self.circuit_of_port.pop(port, None)
 
+    def stream(self, circuit):
+        """A connection to the HTTP server through this circuit; the caller closes it."""
+        with self._told(circuit):
+            return self._open(circuit)
+
     def download(self, circuit, length, progress=None):
         """Fetches `length` bytes and returns their SHA-256; `progress` is told each total."""
         with self._told(circuit), self._open(circuit) as connection:

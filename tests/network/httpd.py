@@ -3,7 +3,7 @@
 """HTTP server for the tests: sends bytes that repeat nowhere, and hashes what it is sent.
 
 GET /bytes/N answers with the first N bytes of `content`; PUT /anything with the hex SHA-256 of the
-body. Usage: httpd.py ADDRESS PORT
+body; ECHO / sends back whatever comes. Usage: httpd.py ADDRESS PORT
 """
 
 import hashlib
@@ -52,6 +52,12 @@ class Server:
         while (line := request.readline(4096)) not in (b"\r\n", b""):
             name, _, value = line.decode().partition(":")
             headers[name.strip().lower()] = value.strip()
+        if method == "ECHO":
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while data := request.read1(65536):
+                connection.sendall(data)
+            return
         if method == "PUT":
             sha, left = hashlib.sha256(), int(headers["content-length"])
             while left and (data := request.read1(min(left, 65536))):

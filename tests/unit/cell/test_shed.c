@@ -161,12 +161,45 @@ static void the_heavy_goes_on_one_worker(void **state)
     the_heavy_goes(1);
 }
 
-// The cells are with the other worker, which has to close the circuit; the first has none that is
-// heavy, and must not close what it has.
 static void the_heavy_goes_on_the_other_worker(void **state)
 {
     (void)state;
     the_heavy_goes(2);
+}
+
+// The first worker sees that cells are short before the other one does, and has circuits of its own
+// that it could close. The other's are heavier.
+static void the_light_of_another_worker_stay(void **state)
+{
+    (void)state;
+    enum { CIRCUITS = 11, CELLS = 20, HEAVY_CELLS = 1200 };
+    static const uint8_t body[CELL_BODY_LEN];
+    struct path *paths[CIRCUITS] = {path_open(2, CIRCUIT_CRYPTO_TOR1)};
+    struct rig *rig = paths[0]->rig;
+    open_beside(paths, CIRCUITS);
+    allow_long_queues(rig);
+    fake_set_window(paths[0]->next->tcp, 0);
+    fake_set_window(paths[0]->link->tcp, 0);
+    for (unsigned i = 1; i < CIRCUITS; i++) {
+        for (unsigned j = 0; j < CELLS; j++)
+            peer_send_cell(paths[i]->next, paths[i]->next_circid, CELL_RELAY, body, sizeof(body));
+        rig_run(rig);
+    }
+    send_cells(paths[0], 0, HEAVY_CELLS);
+    leave_free(rig, rig->workers[0].shed.low_cells - 1);
+    rig_run(rig);
+    assert_int_equal(rig->workers[0].counters.drop_circuit_memory, 0);
+    assert_int_equal(rig->workers[1].counters.drop_circuit_memory, 1);
+    struct peer_cell cell;
+    unsigned received = 0;
+    fake_set_window(paths[0]->link->tcp, 1 << 20);
+    rig_run(rig);
+    for (; peer_receive_cell(paths[0]->link, &cell); received++)
+        assert_int_equal(cell.command, CELL_RELAY);
+    assert_int_equal(received, (CIRCUITS - 1) * CELLS);
+    close_origins(paths, CIRCUITS);
+    give_back();
+    close_paths(paths, CIRCUITS);
 }
 
 static void of_many_alike_some_go(void **state)
@@ -392,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_heavy_goes_on_one_worker),
         cmocka_unit_test(the_heavy_goes_on_the_other_worker),
+        cmocka_unit_test(the_light_of_another_worker_stay),
         cmocka_unit_test(of_many_alike_some_go),
         cmocka_unit_test(who_takes_nothing_goes_first),
         cmocka_unit_test(a_search_is_spread_over_turns),

@@ -213,7 +213,7 @@ void end_send_reports(struct worker *w)
 static void add_to_schedule(struct worker *w, struct circuit_end *end)
 {
     struct conn *c = end->conn;
-    if (c->schedule.top == SCHEDULE_NONE)
+    if (schedule_is_empty(&c->schedule))
         c->waits_since_us = w->now_us;
     schedule_add(&w->scheduler, &c->schedule, (int32_t)end->self.index);
 }

@@ -63,7 +63,7 @@ static struct conn *conn_new(struct worker *w, enum conn_state state)
     c->circid_length = 2;
     TAILQ_INIT(&c->ends);
     TAILQ_INIT(&c->destroys);
-    c->schedule.top = SCHEDULE_NONE;
+    schedule_init(&c->schedule);
     return c;
 }
 

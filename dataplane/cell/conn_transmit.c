@@ -141,14 +141,15 @@ void conn_drop_link_cells(struct worker *w, struct conn *c)
         cell_free(cell);
 }
 
-static struct cell *next_relay_cell(struct worker *w, struct conn *c)
+static struct cell *next_relay_cell(struct worker *w, struct conn *c, bool any)
 {
-    if (c->schedule.top == SCHEDULE_NONE)
+    int32_t node = schedule_next(&w->scheduler, &c->schedule, any);
+    if (node == SCHEDULE_NONE)
         return NULL;
-    struct circuit_end *end = &w->ends.ends[c->schedule.top];
+    struct circuit_end *end = &w->ends.ends[node];
     struct cell *cell = cell_queue_pop(&end->queue);
     c->relay_cells--;
-    schedule_sent(&w->scheduler, &c->schedule, end->queue.count > 0);
+    schedule_sent(&w->scheduler, &c->schedule, node, end->queue.count > 0);
     shed_taken(&w->shed, end);
     struct writer header = writer_of(cell_wire(cell), CELL_LEN - CELL_BODY_LEN);
     write_u32(&header, end->circid);
@@ -178,19 +179,20 @@ static bool next_of_link(struct worker *w, struct conn *c, uint8_t room[CELL_LEN
 }
 
 // Link cells (CREATED2, DESTROY, …) and relay cells take turns, so that neither starves (5.05).
-// False when none is left; a cell of NULL is in `room`.
-static bool next_cell(struct worker *w, struct conn *c, uint8_t room[CELL_LEN], struct cell **cell)
+// `any`: relay cells in any order. False when none is left; a cell of NULL is in `room`.
+static bool next_cell(struct worker *w, struct conn *c, bool any, uint8_t room[CELL_LEN],
+                      struct cell **cell)
 {
     c->cell_turn = !c->cell_turn;
     if (c->cell_turn && next_of_link(w, c, room, cell))
         return true;
-    *cell = next_relay_cell(w, c);
+    *cell = next_relay_cell(w, c, any);
     return *cell || next_of_link(w, c, room, cell);
 }
 
 static bool has_cells(const struct conn *c)
 {
-    return c->link_cells.head || c->schedule.top != SCHEDULE_NONE || !TAILQ_EMPTY(&c->destroys);
+    return c->link_cells.head || !schedule_is_empty(&c->schedule) || !TAILQ_EMPTY(&c->destroys);
 }
 
 // How many cells the next record will have at most: as many as TCP can send now, and not many more
@@ -214,8 +216,9 @@ static int send_cells(struct worker *w, struct conn *c, size_t writable)
         return -ENOBUFS;
     struct cell *cells[CONN_CELLS_PER_RECORD];
     struct tls_span spans[CONN_CELLS_PER_RECORD];
+    bool any = c->relay_cells + c->link_cells.count <= most && TAILQ_EMPTY(&c->destroys);
     unsigned n = 0;
-    while (n < most && next_cell(w, c, w->destroys[n], &cells[n])) {
+    while (n < most && next_cell(w, c, any, w->destroys[n], &cells[n])) {
         spans[n] = (struct tls_span){cells[n] ? cell_wire(cells[n]) : w->destroys[n], CELL_LEN};
         n++;
     }

@@ -113,18 +113,29 @@ static int32_t meld_siblings(struct schedule_node *nodes, int32_t first)
 void schedule_add(struct scheduler *s, struct schedule *link, int32_t node)
 {
     struct schedule_node *nodes = s->nodes;
-    nodes[node].child = nodes[node].next = SCHEDULE_NONE;
-    link->top = link->top == SCHEDULE_NONE ? node : meld(nodes, link->top, node);
+    nodes[node].child = SCHEDULE_NONE;
+    nodes[node].next = link->fresh;
+    if (link->fresh != SCHEDULE_NONE)
+        nodes[link->fresh].previous = node;
+    link->fresh = node;
+}
+
+// What is left of the heap below a node that leaves it.
+static int32_t below(struct schedule_node *nodes, const struct schedule_node *gone)
+{
+    return gone->child == SCHEDULE_NONE ? SCHEDULE_NONE : meld_siblings(nodes, gone->child);
 }
 
 void schedule_remove(struct scheduler *s, struct schedule *link, int32_t node)
 {
     struct schedule_node *nodes = s->nodes;
     const struct schedule_node *gone = &nodes[node];
-    int32_t below =
-        gone->child == SCHEDULE_NONE ? SCHEDULE_NONE : meld_siblings(nodes, gone->child);
     if (link->top == node) {
-        link->top = below;
+        link->top = below(nodes, gone);
+        return;
+    }
+    if (link->fresh == node) {
+        link->fresh = gone->next;
         return;
     }
     if (nodes[gone->previous].child == node)
@@ -133,26 +144,46 @@ void schedule_remove(struct scheduler *s, struct schedule *link, int32_t node)
         nodes[gone->previous].next = gone->next;
     if (gone->next != SCHEDULE_NONE)
         nodes[gone->next].previous = gone->previous;
-    if (below != SCHEDULE_NONE)
-        link->top = meld(nodes, link->top, below);
+    if (gone->child != SCHEDULE_NONE)
+        link->top = meld(nodes, link->top, below(nodes, gone));
 }
 
-void schedule_sent(struct scheduler *s, struct schedule *link, bool has_more)
+int32_t schedule_next(struct scheduler *s, struct schedule *link, bool any)
 {
-    struct schedule_node *nodes = s->nodes;
-    int32_t node = link->top;
-    struct schedule_node *top = &nodes[node];
-    top->sent = sent_at(top, s->epoch) + s->weight;
-    top->epoch = s->epoch;
-    int32_t below = top->child;
-    if (below == SCHEDULE_NONE) { // alone
-        if (!has_more)
-            link->top = SCHEDULE_NONE;
+    if (link->fresh == SCHEDULE_NONE)
+        return link->top;
+    if (any)
+        return link->fresh;
+    int32_t fresh = meld_siblings(s->nodes, link->fresh);
+    link->top = link->top == SCHEDULE_NONE ? fresh : meld(s->nodes, link->top, fresh);
+    link->fresh = SCHEDULE_NONE;
+    return link->top;
+}
+
+static void sent_from_top(struct schedule_node *nodes, struct schedule *link, int32_t node,
+                          bool has_more)
+{
+    int32_t child = nodes[node].child;
+    if (!has_more) {
+        link->top = below(nodes, &nodes[node]);
         return;
     }
-    if (has_more && nodes[below].next == SCHEDULE_NONE && is_before(top, &nodes[below]))
+    if (child == SCHEDULE_NONE) // alone
         return;
-    below = meld_siblings(nodes, below);
-    top->child = SCHEDULE_NONE;
-    link->top = has_more ? meld(nodes, below, node) : below;
+    if (nodes[child].next == SCHEDULE_NONE && is_before(&nodes[node], &nodes[child]))
+        return;
+    child = meld_siblings(nodes, child);
+    nodes[node].child = SCHEDULE_NONE;
+    link->top = meld(nodes, child, node);
+}
+
+void schedule_sent(struct scheduler *s, struct schedule *link, int32_t node, bool has_more)
+{
+    struct schedule_node *sender = &s->nodes[node];
+    sender->sent = sent_at(sender, s->epoch) + s->weight;
+    sender->epoch = s->epoch;
+    if (link->top == node)
+        sent_from_top(s->nodes, link, node, has_more);
+    else if (!has_more) // the first of those not compared
+        link->fresh = sender->next;
 }

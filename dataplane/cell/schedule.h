@@ -35,10 +35,20 @@ struct scheduler {
     uint64_t stepped_us; // when the two above were last right
 };
 
-// The circuits of one link that wait: the quietest is on top.
+// The circuits of one link that wait.
 struct schedule {
-    int32_t top; // or SCHEDULE_NONE: nobody waits
+    int32_t top;   // of the heap: the quietest of it, or SCHEDULE_NONE
+    int32_t fresh; // a list of those not compared with anybody yet
 };
+
+static inline void schedule_init(struct schedule *link)
+{
+    link->top = link->fresh = SCHEDULE_NONE;
+}
+static inline bool schedule_is_empty(const struct schedule *link)
+{
+    return link->top == SCHEDULE_NONE && link->fresh == SCHEDULE_NONE;
+}
 
 // Nodes have the numbers from 0 to capacity - 1. 0 or -ENOMEM.
 int scheduler_init(struct scheduler *s, uint32_t capacity, uint64_t now_us);
@@ -60,5 +70,8 @@ void scheduler_forget(struct scheduler *s, int32_t node);
 void schedule_add(struct scheduler *s, struct schedule *link, int32_t node);
 // It waits no more.
 void schedule_remove(struct scheduler *s, struct schedule *link, int32_t node);
-// The top has sent one cell. It stays among those that wait only if `has_more`.
-void schedule_sent(struct scheduler *s, struct schedule *link, bool has_more);
+// Whose cell goes next: the quietest's, or, where all that waits goes in one record, anybody's
+// (`any`), which saves the comparisons. SCHEDULE_NONE: nobody waits.
+int32_t schedule_next(struct scheduler *s, struct schedule *link, bool any);
+// It has sent one cell, and stays among those that wait only if `has_more`.
+void schedule_sent(struct scheduler *s, struct schedule *link, int32_t node, bool has_more);

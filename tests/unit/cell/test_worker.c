@@ -454,6 +454,38 @@ static void a_relay_cell_before_the_answer_ends_the_circuit(void **state)
     rig_destroy(rig);
 }
 
+// Where not all that waits can go, the circuit that sent least goes first, whichever came first.
+static void the_quiet_circuit_goes_first(void **state)
+{
+    (void)state;
+    enum { BULK_CELLS = 90 };
+    struct path *bulk = path_open(1, CIRCUIT_CRYPTO_TOR1);
+    struct path *quiet = path_beside(bulk, PATH_CIRCID + 1, CIRCUIT_CRYPTO_TOR1);
+    struct peer_cell cell;
+    for (unsigned round = 0; round < 3; round++) {
+        fake_set_window(bulk->next->tcp, 0);
+        for (unsigned i = 0; i <= BULK_CELLS; i++) {
+            bool is_quiet = i == (round % 2 ? 0 : BULK_CELLS);
+            struct origin *o = is_quiet ? quiet->origin : bulk->origin;
+            origin_send(o, CELL_RELAY, RELAY_DATA, 1, "", 0, false);
+            rig_run(bulk->rig);
+        }
+        fake_set_window(bulk->next->tcp, 10 * CELL_LEN);
+        rig_run(bulk->rig);
+        peer_expect_cell(bulk->next, &cell, CELL_RELAY);
+        // At first none has sent anything.
+        assert_true(round == 0 || cell.circid == quiet->next_circid);
+        fake_set_window(bulk->next->tcp, 1 << 20);
+        rig_run(bulk->rig);
+        unsigned cells = 1;
+        while (peer_receive_cell(bulk->next, &cell))
+            cells++;
+        assert_int_equal(cells, BULK_CELLS + 1);
+    }
+    path_forget(quiet);
+    path_close(bulk);
+}
+
 static void a_queue_has_its_limit(void **state)
 {
     (void)state;
@@ -615,6 +647,7 @@ int main(void)
         cmocka_unit_test(no_relay_early_towards_the_origin),
         cmocka_unit_test(circuit_ids_are_checked),
         cmocka_unit_test(a_relay_cell_before_the_answer_ends_the_circuit),
+        cmocka_unit_test(the_quiet_circuit_goes_first),
         cmocka_unit_test(a_queue_has_its_limit),
         cmocka_unit_test(a_bad_record_closes_only_its_link),
         cmocka_unit_test(cells_may_be_cut_anywhere),

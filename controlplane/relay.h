@@ -19,6 +19,12 @@ struct link_table;
 struct circuit_table;
 struct identity;
 struct publisher;
+struct directory_store;
+struct directory_client;
+struct directory_server;
+struct hsdir;
+struct onion_table;
+struct dos;
 
 struct relay {
     struct uv_loop_s *loop;
@@ -35,6 +41,12 @@ struct relay {
     struct link_table *links;
     struct circuit_table *circuits;
     struct publisher *publisher;
+    struct directory_store *store;
+    struct directory_client *directory_client;
+    struct directory_server *directory_server;
+    struct hsdir *hsdir;
+    struct onion_table *onion;
+    struct dos *dos;
     bool stopping; // refuses new links and circuits
 };
 

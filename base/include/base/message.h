@@ -52,7 +52,9 @@ enum message_type {
                    // payload = handshake bytes to seal under the old tx key first
     MSG_LINK_OPEN, // conn: the link handshake is accepted; MSG_CIRCUIT_DIAL may follow
     MSG_CIRCUIT_ACCEPT, // circuit, crypto (secret), command, payload = body of CREATED2 or
-                        // CREATED_FAST: installs the keys, then answers
+                        // CREATED_FAST: installs the keys, then answers. With command 0, for an end
+                        // that we dialled and that was created: installs the keys of a circuit of
+                        // one hop that begins here; `crypto` is as the hop has it, forward first
     MSG_CIRCUIT_DIAL,   // conn, cookie, command, payload = body of CREATE2: a new end on this link.
                         // Answer: CIRCUIT_DIALLED, then CIRCUIT_CREATED; or CIRCUIT_CLOSED (cookie;
                         // circuit may be invalid)
@@ -65,9 +67,14 @@ enum message_type {
                            // CIRCUIT_CLOSED comes
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
                            // away from it once spliced), relay_command, stream_id, payload
-    MSG_CIRCUIT_CLOSE,     // circuit, close.reason: DESTROY to the link, free the end
-    MSG_PARAMETERS,        // parameters: the consensus has changed
-    MSG_STOP,              // end the worker's loop
+    MSG_CIRCUIT_JOIN,      // circuit = the end towards the origin of a circuit that ends here,
+                      // peer.{worker,circuit} = the same of another: cells that nobody recognises
+                      // on the first go to the origin of the second from now on.
+                      // peer.relay.command, payload: this message is sent to the first one's origin
+                      // before; 0: none. Each of the two circuits gets one
+    MSG_CIRCUIT_CLOSE, // circuit, close.reason: DESTROY to the link, free the end
+    MSG_PARAMETERS,    // parameters: the consensus has changed
+    MSG_STOP,          // end the worker's loop
 
     // ---- worker → control
     MSG_CONN_ACCEPTED,   // conn, address = remote, local_address
@@ -85,7 +92,11 @@ enum message_type {
     MSG_CIRCUIT_CREATED, // circuit, cookie, command, payload = 509 bytes
     MSG_CIRCUIT_RELAY, // circuit, cookie, command (RELAY or RELAY_EARLY), relay (unpacked), payload
                        // = relay body: a relay message addressed to us
-    MSG_CIRCUIT_CLOSED, // circuit, cookie, close.{reason,by_peer}
+    MSG_CIRCUIT_ORIGINATED, // circuit, cookie, relay.{tag,tag_length}: of a cell that was sent with
+                            // ORIGINATE_TELL_TAG; in their order
+    MSG_CIRCUIT_DRAINED,    // circuit, cookie: after ORIGINATE_TELL_DRAINED, few cells wait for the
+                            // link
+    MSG_CIRCUIT_CLOSED,     // circuit, cookie, close.{reason,by_peer}
 
     MSG_TYPES
 };
@@ -142,8 +153,15 @@ struct link_cell_info {
     uint32_t offset;
 };
 
+// What is asked for with MSG_CIRCUIT_ORIGINATE.
+enum originate_tell {
+    ORIGINATE_TELL_TAG = 1,     // answer with MSG_CIRCUIT_ORIGINATED
+    ORIGINATE_TELL_DRAINED = 2, // once, when the circuit's queue is short: MSG_CIRCUIT_DRAINED
+};
+
 struct relay_info {
     uint8_t command;
+    uint8_t tell; // enum originate_tell, of a message that is sent
     uint16_t stream_id;
     uint8_t tag[20];    // authenticates this cell in a SENDME
     uint8_t tag_length; // 20 with tor1, 16 with CGO

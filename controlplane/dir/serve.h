@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The directory server on a stream: an HTTP request, its answer, END (protocol 6.20–6.28, 7.01,
+// 7.02). Control thread only.
+#pragma once
+
+struct relay;
+struct stream;
+struct directory_server;
+
+struct directory_server *directory_server_create(struct relay *relay); // NULL: no memory
+void directory_server_free(struct directory_server *server);           // NULL is fine
+// A stream that began with BEGIN_DIR; CONNECTED was sent. Sets its ops, or closes it.
+void directory_server_accept(struct directory_server *server, struct stream *stream);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The consensus of the directory authorities, both flavours: reading it, and whether it may be
+// believed (protocol 9.03–9.09, dir-spec 3.4). Pure functions; any thread.
+//
+// A parsed consensus owns what it needs and does not refer to the text.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/address.h"
+
+enum consensus_flavour { CONSENSUS_NS, CONSENSUS_MICRODESC, CONSENSUS_FLAVOURS };
+
+enum router_flags {
+    ROUTER_AUTHORITY = 1 << 0,
+    ROUTER_BAD_EXIT = 1 << 1,
+    ROUTER_EXIT = 1 << 2,
+    ROUTER_FAST = 1 << 3,
+    ROUTER_GUARD = 1 << 4,
+    ROUTER_HSDIR = 1 << 5,
+    ROUTER_MIDDLE_ONLY = 1 << 6,
+    ROUTER_NO_ED_CONSENSUS = 1 << 7,
+    ROUTER_RUNNING = 1 << 8,
+    ROUTER_STABLE = 1 << 9,
+    ROUTER_STALE_DESC = 1 << 10,
+    ROUTER_SYBIL = 1 << 11,
+    ROUTER_V2DIR = 1 << 12,
+    ROUTER_VALID = 1 << 13,
+};
+
+struct router_status {
+    char nickname[20];
+    uint8_t rsa_id[20];
+    uint8_t digest[32]; // microdescriptor's SHA-256, or descriptor's SHA-1 (20 bytes)
+    time_t published;
+    struct address ipv4, ipv6; // OR ports; ADDRESS_NONE: none
+    uint16_t dir_port;
+    uint16_t flags;     // enum router_flags
+    uint32_t bandwidth; // kB/s; 0 if Unmeasured=1 says nothing better
+    bool unmeasured;
+    const char *protocols; // the `pr` line's value; one string is shared by all with the same
+};
+
+struct consensus_parameter {
+    char name[64];
+    int32_t value;
+};
+
+struct consensus_signature {
+    uint8_t identity[20];    // SHA-1 of the authority's identity key
+    uint8_t signing_key[20]; // SHA-1
+    bool sha256;             // else SHA-1
+    uint8_t signature[512];
+    uint16_t signature_length;
+};
+
+struct consensus {
+    enum consensus_flavour flavour;
+    unsigned method;
+    time_t valid_after, fresh_until, valid_until;
+    unsigned vote_delay_s, dist_delay_s;
+    struct router_status *routers; // sorted by rsa_id
+    size_t n_routers;
+    struct consensus_parameter *parameters; // sorted by name; also the bandwidth-weights
+    size_t n_parameters;
+    struct consensus_parameter *weights;
+    size_t n_weights;
+    bool has_srv_current, has_srv_previous; // shared random values
+    uint8_t srv_current[32], srv_previous[32];
+    char *required_relay_protocols, *recommended_relay_protocols; // NULL: no line
+    char *required_client_protocols, *recommended_client_protocols;
+    struct consensus_signature *signatures;
+    size_t n_signatures;
+    uint8_t signed_sha1[20], signed_sha256[32]; // of what the signatures sign
+    uint8_t sha3[32], sha3_signed[32];          // of the whole; of the signed part (6.30)
+};
+
+// 0 and `*out` (the caller's, for consensus_free), or -EINVAL, -ENOMEM. `wrong` (may be NULL) is
+// set to a constant text that says what was wrong.
+int consensus_parse(const uint8_t *text, size_t length, struct consensus **out, const char **wrong);
+void consensus_free(struct consensus *c); // NULL is fine
+
+const struct router_status *consensus_find(const struct consensus *c, const uint8_t rsa_id[20]);
+// The value brought into [least, most]; `otherwise` if the consensus is NULL or does not say
+// (6.35).
+int32_t consensus_parameter(const struct consensus *c, const char *name, int32_t otherwise,
+                            int32_t least, int32_t most);
+
+struct certificate;
+// How many of the given authorities (v3 identities, 20 bytes each) have signed it with a key that
+// one of the certificates vouches for at `now`. More than half of them must have (9.03).
+// `missing` (may be NULL; room for n_authorities) gets the signatures of authorities whose
+// certificate is not there, and `*n_missing` their number.
+unsigned consensus_count_signatures(const struct consensus *c, const uint8_t (*authorities)[20],
+                                    unsigned n_authorities,
+                                    const struct certificate *const *certificates,
+                                    unsigned n_certificates, time_t now,
+                                    const struct consensus_signature **missing,
+                                    unsigned *n_missing);

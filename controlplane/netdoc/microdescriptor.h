@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Microdescriptors (protocol 9.10, dir-spec 3.3). Pure functions.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct microdescriptor {
+    uint8_t sha256[32]; // of its text
+    size_t text_length;
+    uint8_t ntor_key[32];
+    bool has_ed_id;
+    uint8_t ed_id[32];
+};
+
+// Reads the first one of a text that may hold many. 0 or -EINVAL; `*length` (also when malformed)
+// is where the next one begins, at least 1 for a text that is not empty.
+int microdescriptor_parse(const uint8_t *text, size_t size, struct microdescriptor *out,
+                          size_t *length);

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Streams: bytes in both directions inside a circuit, with its flow control (protocol 4.06–4.20,
+// 10.03). A directory request is one; later an exit's or an onion service's connection is.
+//
+// A stream belongs to its circuit from its beginning until `closed` has returned; its user must not
+// use it after that. Control thread only. No callback comes from inside a call of the user's.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cell.h"
+
+struct circuit;
+struct stream;
+
+struct stream_ops {
+    // CONNECTED came: for a stream that we began. May be NULL for others.
+    void (*connected)(struct stream *s);
+    // The next bytes of the other side, at most RELAY_BODY_MAX. They have been taken when this
+    // returns; a user that can't keep them closes the stream.
+    void (*data)(struct stream *s, const uint8_t *bytes, size_t length);
+    // Asks for the next bytes to send, called only when they can be sent. Returns how many of
+    // `capacity` were written to `out`; 0: none at present, asked again after stream_wake;
+    // STREAM_END: there are no more, and END is sent.
+    int (*produce)(struct stream *s, uint8_t *out, size_t capacity);
+    // The last call: END came, or the circuit is gone (END_DESTROY), or our own END was sent.
+    void (*closed)(struct stream *s, enum end_reason reason);
+};
+
+enum { STREAM_END = -1 };
+
+struct stream_info {
+    bool from_client; // the circuit's last hop before us is a client, not a relay
+};
+
+// `ops` is kept, not copied.
+void stream_set_user(struct stream *s, const struct stream_ops *ops, void *user);
+void *stream_user(const struct stream *s);
+struct stream_info stream_info(const struct stream *s);
+// There are bytes to produce again.
+void stream_wake(struct stream *s);
+// END with this reason; what was not yet produced is not sent. `closed` follows.
+void stream_close(struct stream *s, enum end_reason reason);

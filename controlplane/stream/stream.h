@@ -35,6 +35,12 @@ struct stream_info {
     bool from_client; // the circuit's last hop before us is a client, not a relay
 };
 
+// Begins a stream on a circuit of ours (circuit/own_circuit.h) with this message: RELAY_BEGIN_DIR
+// has no body. What is produced is sent at once, not only after CONNECTED. NULL: no memory, or no
+// stream id is free.
+struct stream *stream_begin(struct circuit *c, enum relay_command command, const void *body,
+                            uint16_t length, const struct stream_ops *ops, void *user);
+
 // `ops` is kept, not copied.
 void stream_set_user(struct stream *s, const struct stream_ops *ops, void *user);
 void *stream_user(const struct stream *s);

@@ -22,6 +22,7 @@ struct publisher;
 struct directory_store;
 struct directory_client;
 struct directory_server;
+struct parameter_store;
 struct hsdir;
 struct onion_table;
 struct dos;
@@ -41,6 +42,7 @@ struct relay {
     struct link_table *links;
     struct circuit_table *circuits;
     struct publisher *publisher;
+    struct parameter_store *parameters; // NULL: all defaults (dir/parameters.h)
     struct directory_store *store;
     struct directory_client *directory_client;
     struct directory_server *directory_server;

@@ -153,12 +153,16 @@ void circuit_send(const struct circuit *c, struct message *m)
     channel_send_down(c->relay->channels[m->worker], m);
 }
 
+const struct circuit_place *circuit_holder(const struct circuit *c)
+{
+    // Once extended, the layer towards the origin is with the other end (base/message.h).
+    return c->state == CIRCUIT_EXTENDED ? &c->next : &c->origin;
+}
+
 void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, const void *body,
                        uint16_t length)
 {
-    // Once extended, the layer towards the origin is with the other end (base/message.h).
-    const struct circuit_place *holder = c->state == CIRCUIT_EXTENDED ? &c->next : &c->origin;
-    struct message *m = circuit_message(c, holder, MSG_CIRCUIT_ORIGINATE);
+    struct message *m = circuit_message(c, circuit_holder(c), MSG_CIRCUIT_ORIGINATE);
     m->relay.command = command;
     m->relay.stream_id = stream_id;
     m->length = length;
@@ -265,6 +269,8 @@ static void circuit_answered(struct relay *relay, uint64_t id, const struct onio
     c->state = CIRCUIT_OPEN;
     memcpy(c->nonce, answer->nonce, sizeof(c->nonce));
     c->crypto_kind = answer->crypto.kind;
+    c->created_fast = skin->command == CELL_CREATE_FAST;
+    c->congestion_control = answer->params.congestion_control;
     if (answer->params.congestion_control)
         c->sendme_inc_cells = answer->params.sendme_inc_cells;
     count_handshake(&relay->counters, skin, answer);

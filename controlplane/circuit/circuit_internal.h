@@ -20,6 +20,16 @@ enum circuit_state {
     CIRCUIT_EXTENDED,    // cells pass through
 };
 
+// What a circuit that ends here is for, once it has said so. With any of these, nothing else is
+// served on it (10.02); none can be changed into another.
+enum circuit_role {
+    CIRCUIT_NO_ROLE,
+    CIRCUIT_INTRODUCTION, // an introduction point's, to the service
+    CIRCUIT_INTRODUCING,  // a client's, that has introduced itself
+    CIRCUIT_RENDEZVOUS,   // waits at a cookie
+    CIRCUIT_JOINED,       // one of the two sides of a rendezvous
+};
+
 enum { SENDME_INC_CELLS = 100 }; // without congestion control (protocol 4.08)
 
 // Where a circuit meets a link: a worker and its handles. Generation 0: none, or none yet.
@@ -41,6 +51,9 @@ struct circuit {
     struct circuit_place truncated;
     uint8_t nonce[CIRCUIT_NONCE_BYTES]; // KH
     uint8_t crypto_kind;                // enum circuit_crypto_kind, once it is open
+    uint8_t role;                       // enum circuit_role
+    bool created_fast;                  // by CREATE_FAST
+    bool congestion_control;            // was agreed on
     uint8_t sendme_inc_cells;           // DATA that one SENDME of ours acknowledges
     uint8_t unacknowledged_cells;       // DATA that came to us since the last one
     struct link_request *link_request;
@@ -73,6 +86,8 @@ void circuit_send(const struct circuit *c, struct message *m);
 // DESTROY on one end, if there is one.
 void circuit_close_place(const struct circuit *c, const struct circuit_place *place,
                          enum destroy_reason reason);
+// The place that holds the layer towards the origin.
+const struct circuit_place *circuit_holder(const struct circuit *c);
 // Sends a relay message of ours to the origin.
 void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, const void *body,
                        uint16_t length);

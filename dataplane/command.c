@@ -2,31 +2,54 @@
 // Carries out what the control plane asks for (base/message.h, "control → worker").
 #include "command.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "worker.h"
 
 enum { CIRCID_TRIES = 64 }; // protocol 1.32
 
-static void circuit_accept(struct worker *w, const struct message *m)
+// Installs a circuit's keys at its only end: `ours` if it begins here. False: the end is closed.
+static bool install_layers(struct worker *w, struct circuit_end *end,
+                           const struct circuit_crypto *crypto, bool ours)
 {
-    struct circuit_end *end = end_get(w, m->circuit);
-    if (!end || end->state != END_PENDING)
-        return;
     struct circuit_end *stub = end_new(w, END_STUB);
     if (!stub) {
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
-        return;
+        return false;
     }
     end->stub = stub;
-    if (!layers_init(w, &end->layer, &stub->layer, &m->crypto)) {
+    bool known = !ours ? layers_init(w, &end->layer, &stub->layer, crypto)
+                       : crypto->kind == CIRCUIT_CRYPTO_TOR1 && // the same at either of its ends
+                             layers_init(w, &stub->layer, &end->layer, crypto);
+    if (!known) {
         end_close(w, end, DESTROY_INTERNAL, END_CLOSE_DESTROY | END_CLOSE_REPORT);
-        return;
+        return false;
     }
-    end->layer_kind = stub->layer_kind = m->crypto.kind;
+    end->layer_kind = stub->layer_kind = crypto->kind;
     end->state = END_OPEN;
+    end->origin_side = true;
     stub->peer_worker = (uint8_t)w->index;
     stub->peer = end->self;
+    return true;
+}
+
+// A circuit of one hop that begins here.
+static void circuit_own(struct worker *w, const struct message *m)
+{
+    struct circuit_end *end = end_get(w, m->circuit);
+    bool fresh = end && end->state == END_OPEN && !end->origin_side && !end->layer_kind;
+    if (!fresh)
+        return;
+    end->relay_early_left = 0; // never towards an origin
+    install_layers(w, end, &m->crypto, true);
+}
+
+static void circuit_accept(struct worker *w, const struct message *m)
+{
+    struct circuit_end *end = end_get(w, m->circuit);
+    if (!end || end->state != END_PENDING || !install_layers(w, end, &m->crypto, false))
+        return;
     if (!conn_queue_cell(w, end->conn, end->circid, m->command, m->payload, m->length))
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
 }
@@ -117,8 +140,7 @@ static void circuit_splice(struct worker *w, const struct message *m)
         return;
     struct circuit_end *stub = end->stub;
     // Without a stub, the layer is still on its way back from the hop before (UNSPLICE).
-    if (!stub || !end_originate(w, stub, m->peer.relay.command, m->peer.relay.stream_id, m->payload,
-                                m->length)) {
+    if (!stub || end_originate(w, stub, &m->peer.relay, m->payload, m->length) != 0) {
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
         return;
     }
@@ -163,7 +185,7 @@ static void circuit_truncate(struct worker *w, const struct message *m)
         return;
     enum destroy_reason reason = (enum destroy_reason)m->close.reason;
     // No layer: the splice is still on its way through the origin's worker.
-    if (!end_originate(w, end, m->relay.command, m->relay.stream_id, m->payload, m->length)) {
+    if (end_originate(w, end, &m->relay, m->payload, m->length) != 0) {
         end_close(w, end, reason, END_CLOSE_DESTROY | END_CLOSE_REPORT);
         return;
     }
@@ -182,10 +204,13 @@ static void circuit_truncate(struct worker *w, const struct message *m)
 static void circuit_originate(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
-    if (end && end->origin_side)
-        end = end->stub;
-    if (end)
-        end_originate(w, end, m->relay.command, m->relay.stream_id, m->payload, m->length);
+    if (!end)
+        return;
+    struct circuit_end *holder = end->origin_side ? end->stub : end;
+    int error = holder ? end_originate(w, holder, &m->relay, m->payload, m->length) : -ENOENT;
+    // A hole can't be mended; and who waits for an answer must not wait for ever.
+    if (error == -ENOMEM || (error && m->relay.tell))
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
 }
 
 static void circuit_close(struct worker *w, const struct message *m)
@@ -246,7 +271,10 @@ void command_execute(struct worker *w, struct message *m)
         }
         break;
     case MSG_CIRCUIT_ACCEPT:
-        circuit_accept(w, m);
+        if (m->command)
+            circuit_accept(w, m);
+        else
+            circuit_own(w, m);
         break;
     case MSG_CIRCUIT_SPLICE:
         circuit_splice(w, m);
@@ -284,6 +312,12 @@ void command_take_peer_cell(struct worker *w, struct cell *c)
         end_queue_cell(w, end, c);
         return;
     }
+    if (end && c->kind == CELL_KIND_ASKING) {
+        end_queue_cell(w, end, c);
+        if (end->state == END_OPEN)
+            end_ask_drained(w, end);
+        return;
+    }
     if (!end) {
         w->counters.drop_cell_unknown_circuit++;
     } else {
@@ -295,7 +329,7 @@ void command_take_peer_cell(struct worker *w, struct cell *c)
             unjoin(w, end, &parcel.layer, parcel.kind);
         layer_clear(&parcel.layer);
     }
-    if (c->kind != CELL_KIND_CELL)
+    if (cell_kind_is_secret(c->kind))
         explicit_bzero(c->body, sizeof(c->body));
     cell_free(c);
 }

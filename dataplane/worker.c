@@ -80,7 +80,7 @@ uint64_t worker_random(struct worker *w)
 // A cell may carry a layer: keys.
 static void drop_peer_cell(struct cell *c)
 {
-    if (c->kind != CELL_KIND_CELL)
+    if (cell_kind_is_secret(c->kind))
         explicit_bzero(c->body, sizeof(c->body));
     cell_free(c);
 }
@@ -273,6 +273,7 @@ static unsigned transmit_connections(struct worker *w)
 static void send_reports(struct worker *w)
 {
     command_send_refusals(w);
+    drained_send_owed(w);
     end_send_reports(w); // before the connections: a circuit ends before its link
     if (TAILQ_EMPTY(&w->reports))
         conn_send_reports(w);
@@ -363,7 +364,7 @@ static bool has_waiting_work(const struct worker *w)
 {
     return !TAILQ_EMPTY(&w->receiving) || !TAILQ_EMPTY(&w->paused) ||
            !TAILQ_EMPTY(&w->transmitting) || !TAILQ_EMPTY(&w->reports) || !TAILQ_EMPTY(&w->dead) ||
-           w->refused;
+           w->refused || w->drained.owed;
 }
 
 static bool rings_are_empty(const struct worker *w)

@@ -12,6 +12,7 @@
 #include "cell/batch.h"
 #include "cell/circuit_end.h"
 #include "cell/conn.h"
+#include "cell/originate.h"
 #include "cell/shed.h"
 #include "cell/tell.h"
 #include "crypto/random_stream.h"
@@ -63,6 +64,7 @@ struct worker {
     struct conn_list dead;         // CONN_CLOSED is still to be told
     struct conn_list link_stalled; // have cells of link level waiting, longest first
     struct end_list reports;       // CIRCUIT_CLOSED is still to be told
+    struct drained drained;        // CIRCUIT_DRAINED is still to be told
     struct message *refused;       // dials that could not be begun, still to be answered
 
     uint32_t held_messages; // by the connections in `stalled`

@@ -113,7 +113,7 @@ static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell
     m->command = c->command;
     m->relay.command = message.command;
     m->relay.stream_id = message.stream_id;
-    m->relay.tag_length = end->layer_kind == CIRCUIT_CRYPTO_CGO ? CGO_TAG_LEN : TOR1_TAG_LEN;
+    m->relay.tag_length = layer_tag_length(end->layer_kind);
     memcpy(m->relay.tag, tag, m->relay.tag_length);
     m->length = message.length;
     memcpy(m->payload, message.body, message.length);

@@ -239,13 +239,19 @@ void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c)
     conn_wants_transmit(w, end->conn);
 }
 
+void end_pass_to_worker(struct worker *w, struct circuit_end *end, struct cell *c,
+                        enum cell_kind kind)
+{
+    c->kind = (uint8_t)kind;
+    c->target = end->peer;
+    if (!worker_send_peer(w, end->peer_worker, c)) // a hole can't be mended
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+}
+
 void end_pass_to_peer(struct worker *w, struct circuit_end *end, struct cell *c)
 {
     if (end->peer_worker != w->index) {
-        c->kind = CELL_KIND_CELL;
-        c->target = end->peer;
-        if (!worker_send_peer(w, end->peer_worker, c)) // a hole can't be mended
-            end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        end_pass_to_worker(w, end, c, CELL_KIND_CELL);
         return;
     }
     struct circuit_end *peer = end_get(w, end->peer);
@@ -255,23 +261,4 @@ void end_pass_to_peer(struct worker *w, struct circuit_end *end, struct cell *c)
         w->counters.drop_cell_unknown_circuit++;
         cell_free(c);
     }
-}
-
-bool end_originate(struct worker *w, struct circuit_end *end, uint8_t command, uint16_t stream_id,
-                   const void *body, uint16_t length)
-{
-    struct cell *c = cell_new(w->cells);
-    struct relay_message message = {
-        .command = command, .stream_id = stream_id, .length = length, .body = body};
-    if (!c || !end->layer_kind ||
-        !layer_originate(w, &end->layer, end->layer_kind, &message, c->body)) {
-        w->counters.drop_cell_no_memory += !c;
-        if (c)
-            cell_free(c);
-        return false;
-    }
-    c->command = CELL_RELAY;
-    w->counters.cells_originated++;
-    end_pass_to_peer(w, end, c);
-    return true;
 }

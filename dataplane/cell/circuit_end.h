@@ -7,6 +7,9 @@
 // An end holds the layer that is applied to cells which come in on its link, and the queue of cells
 // that go out on it. Until a circuit is extended, its layer towards the origin is held by a stub:
 // an end without a link, from which the relay's own messages come.
+//
+// A circuit of one hop that begins here looks the same with the hop's keys swapped: its end opens
+// what the hop sent, its stub seals what is for the hop.
 #pragma once
 
 #include <stdbool.h>
@@ -43,12 +46,13 @@ struct circuit_end {
     uint8_t layer_kind;      // enum circuit_crypto_kind; 0: it has none
     uint8_t peer_worker;
     uint8_t relay_early_left;
-    bool origin_side; // this end is the one towards the circuit's origin
+    bool origin_side; // it is the one towards the circuit's origin, or its only one
     uint8_t bucket;   // by the length of its queue (cell/shed.h); 0: in none
     uint8_t close_reason;
     bool close_by_peer : 1;
     bool owes_report : 1;  // MSG_CIRCUIT_CLOSED; it is on the worker's list then
     bool owes_destroy : 1; // on its link's list, which needs no cell until it is sent
+    bool asks_drained : 1; // MSG_CIRCUIT_DRAINED is due once its queue is short
     union layer layer;
     uint64_t cookie;
     struct circuit_end *stub;
@@ -106,9 +110,6 @@ void end_queue_cell(struct worker *w, struct circuit_end *end, struct cell *c);
 // Takes the cell: hands it to the peer of `end`, on whichever worker that is. Closes `end` if that
 // worker does not keep up.
 void end_pass_to_peer(struct worker *w, struct circuit_end *end, struct cell *c);
-
-// Sends a relay message of our own towards the origin. `end` holds the layer: a stub, or the end
-// away from the origin. Not while the batch holds cells of it. False (nothing is sent) without
-// memory, if the layer is not there, or if its format has no such message.
-bool end_originate(struct worker *w, struct circuit_end *end, uint8_t command, uint16_t stream_id,
-                   const void *body, uint16_t length);
+// The same where the peer is known to be on another worker.
+void end_pass_to_worker(struct worker *w, struct circuit_end *end, struct cell *c,
+                        enum cell_kind kind);

@@ -151,6 +151,8 @@ static struct cell *next_relay_cell(struct worker *w, struct conn *c, bool any)
     c->relay_cells--;
     schedule_sent(&w->scheduler, &c->schedule, node, end->queue.count > 0);
     shed_taken(&w->shed, end);
+    if (end->asks_drained && end->queue.count <= DRAINED_CELLS)
+        end_tell_drained(w, end);
     struct writer header = writer_of(cell_wire(cell), CELL_LEN - CELL_BODY_LEN);
     write_u32(&header, end->circid);
     write_u8(&header, cell->command);

@@ -38,26 +38,25 @@ bool layer_parse(uint8_t kind, const uint8_t body[CELL_BODY_LEN], struct relay_m
     return true;
 }
 
-static void tor1_send(struct worker *w, struct tor1_layer *layer, uint8_t *body)
+static void tor1_send(struct worker *w, struct tor1_layer *layer, uint8_t *body, uint8_t *tag)
 {
-    uint8_t tag[TOR1_TAG_LEN];
     tor1_originate(layer, body, tag);
     cell_cipher_add(w->cipher, &layer->cipher, body, body);
     cell_cipher_run(w->cipher);
 }
 
 bool layer_originate(struct worker *w, union layer *layer, uint8_t kind,
-                     const struct relay_message *m, uint8_t body[CELL_BODY_LEN])
+                     const struct relay_message *m, uint8_t body[CELL_BODY_LEN],
+                     uint8_t tag[LAYER_TAG_MAX])
 {
     uint8_t padding[CELL_BODY_LEN];
     random_stream_bytes(&w->random, padding, sizeof(padding));
     if (kind != CIRCUIT_CRYPTO_CGO) {
         relay_message_build(m, padding, body);
-        tor1_send(w, &layer->tor1, body);
+        tor1_send(w, &layer->tor1, body, tag);
         return true;
     }
     struct cgo_message message = {m->command, m->stream_id, m->length, m->body};
-    uint8_t tag[CGO_TAG_LEN];
     if (cgo_message_build(&message, padding, body) != 0)
         return false;
     cgo_relay_originate(w->cgo, &layer->cgo, CELL_RELAY, body, tag);

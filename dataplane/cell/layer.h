@@ -31,6 +31,11 @@ _Static_assert(sizeof(struct layer_parcel) <= CELL_BODY_LEN, "must fit in a cell
 
 enum { LAYER_TAG_MAX = TOR1_TAG_LEN };
 
+static inline uint8_t layer_tag_length(uint8_t kind)
+{
+    return kind == CIRCUIT_CRYPTO_CGO ? CGO_TAG_LEN : TOR1_TAG_LEN;
+}
+
 // `forward` is away from the origin. False: no such kind.
 bool layers_init(struct worker *w, union layer *forward, union layer *backward,
                  const struct circuit_crypto *crypto);
@@ -39,6 +44,9 @@ void layer_clear(union layer *layer);
 // Reads a message out of a body that ended at this layer. False: it breaks the protocol.
 bool layer_parse(uint8_t kind, const uint8_t body[CELL_BODY_LEN], struct relay_message *out);
 // Fills a cell's body with a message that begins at this layer, encrypted. The CELL_CIPHER_SCRATCH
-// bytes in front of `body` are lost. False: the layer's format has no such message.
+// bytes in front of `body` are lost. `tag`, of which layer_tag_length bytes are set, is what a
+// SENDME for the cell has to carry (protocol 3.04, 3.19). False: the layer's format has no such
+// message.
 bool layer_originate(struct worker *w, union layer *layer, uint8_t kind,
-                     const struct relay_message *message, uint8_t body[CELL_BODY_LEN]);
+                     const struct relay_message *message, uint8_t body[CELL_BODY_LEN],
+                     uint8_t tag[LAYER_TAG_MAX]);

@@ -14,9 +14,16 @@
 // What a cell is while it is on the ring between two workers.
 enum cell_kind {
     CELL_KIND_CELL,     // a relay cell for the queue of `target`
+    CELL_KIND_ASKING,   // the same, and the control plane is told when that queue is short
     CELL_KIND_SPLICE,   // body: struct layer_parcel for `target`, whose peer becomes `peer`
     CELL_KIND_UNSPLICE, // body: struct layer_parcel back to `target`, which loses its peer
 };
+
+// Its body holds keys.
+static inline bool cell_kind_is_secret(uint8_t kind)
+{
+    return kind == CELL_KIND_SPLICE || kind == CELL_KIND_UNSPLICE;
+}
 
 enum { CELL_FRONT_LEN = 16 }; // room that the cell cipher may overwrite in front of a body
 

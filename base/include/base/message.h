@@ -54,7 +54,8 @@ enum message_type {
     MSG_CIRCUIT_ACCEPT, // circuit, crypto (secret), command, payload = body of CREATED2 or
                         // CREATED_FAST: installs the keys, then answers. With command 0, for an end
                         // that we dialled and that was created: installs the keys of a circuit of
-                        // one hop that begins here; `crypto` is as the hop has it, forward first
+                        // one hop that begins here; `crypto` is as the hop has it, forward first,
+                        // and tor1 only. From then on it is like an end towards an origin
     MSG_CIRCUIT_DIAL,   // conn, cookie, command, payload = body of CREATE2: a new end on this link.
                         // Answer: CIRCUIT_DIALLED, then CIRCUIT_CREATED; or CIRCUIT_CLOSED (cookie;
                         // circuit may be invalid)
@@ -66,7 +67,9 @@ enum message_type {
                            // the circuit goes on as if it had not been extended. When it can't,
                            // CIRCUIT_CLOSED comes
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
-                           // away from it once spliced), relay_command, stream_id, payload
+                           // away from it once spliced), relay_command, stream_id, tell, payload.
+                           // Without memory for the cell, or for a message up that it asks for,
+                           // the circuit is closed with RESOURCELIMIT
     MSG_CIRCUIT_JOIN,      // circuit = the end towards the origin of a circuit that ends here,
                       // peer.{worker,circuit} = the same of another: cells that nobody recognises
                       // on the first go to the origin of the second from now on.
@@ -92,9 +95,10 @@ enum message_type {
     MSG_CIRCUIT_CREATED, // circuit, cookie, command, payload = 509 bytes
     MSG_CIRCUIT_RELAY, // circuit, cookie, command (RELAY or RELAY_EARLY), relay (unpacked), payload
                        // = relay body: a relay message addressed to us
-    MSG_CIRCUIT_ORIGINATED, // circuit, cookie, relay.{tag,tag_length}: of a cell that was sent with
-                            // ORIGINATE_TELL_TAG; in their order
-    MSG_CIRCUIT_DRAINED,    // circuit, cookie: after ORIGINATE_TELL_DRAINED, few cells wait for the
+    MSG_CIRCUIT_ORIGINATED, // circuit (as it was asked for), cookie, relay.{tag,tag_length}: of a
+                            // cell that was sent with ORIGINATE_TELL_TAG; in their order. Before
+                            // that cell's SENDME, unless the circuit's ends have two workers
+    MSG_CIRCUIT_DRAINED,    // circuit = the end towards the origin, cookie: few cells wait for its
                             // link
     MSG_CIRCUIT_CLOSED,     // circuit, cookie, close.{reason,by_peer}
 
@@ -155,8 +159,10 @@ struct link_cell_info {
 
 // What is asked for with MSG_CIRCUIT_ORIGINATE.
 enum originate_tell {
-    ORIGINATE_TELL_TAG = 1,     // answer with MSG_CIRCUIT_ORIGINATED
-    ORIGINATE_TELL_DRAINED = 2, // once, when the circuit's queue is short: MSG_CIRCUIT_DRAINED
+    ORIGINATE_TELL_TAG = 1, // answer with MSG_CIRCUIT_ORIGINATED
+    // When the queue towards the origin is short, which may be at once: MSG_CIRCUIT_DRAINED. One
+    // answers all that were asked for before it.
+    ORIGINATE_TELL_DRAINED = 2,
 };
 
 struct relay_info {

@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <time.h>
 
-enum { CERTIFICATE_TEXT_MAX = 128 * 1024 };
+enum {
+    CERTIFICATE_TEXT_MAX = 128 * 1024,
+    CERTIFICATE_KEY_BITS_MIN = 1024,
+};
 
 struct certificate {
     uint8_t identity[20];    // SHA-1 of the identity key
@@ -19,6 +22,7 @@ struct certificate {
 
 // Reads and checks the first certificate of a text that may hold several: fingerprint,
 // certification and cross-certification. Not its dates. 0 and `*out` (for certificate_free), or
-// -EINVAL, -ENOMEM; `*length` (also when malformed) is where the next one begins.
+// -EINVAL, -ENOMEM; `*length` (also when malformed) is where the next one begins, at least 1 for a
+// text that is not empty. What stands before the first one makes it malformed, and is skipped.
 int certificate_parse(const uint8_t *text, size_t size, struct certificate **out, size_t *length);
 void certificate_free(struct certificate *c); // NULL is fine

@@ -2,7 +2,8 @@
 // The consensus of the directory authorities, both flavours: reading it, and whether it may be
 // believed (protocol 9.03–9.09, dir-spec 3.4). Pure functions; any thread.
 //
-// A parsed consensus owns what it needs and does not refer to the text.
+// A parsed consensus owns what it needs and does not refer to the text. Reading one says nothing
+// about who made it: see consensus_count_signatures().
 #pragma once
 
 #include <stdbool.h>
@@ -11,6 +12,15 @@
 #include <time.h>
 
 #include "base/address.h"
+
+enum {
+    CONSENSUS_TEXT_MAX = 16 * 1024 * 1024,
+    CONSENSUS_ROUTERS_MAX = 65536,
+    CONSENSUS_PARAMETERS_MAX = 512,
+    CONSENSUS_VOTERS_MAX = 64,
+    CONSENSUS_SIGNATURES_MAX = 128,
+    CONSENSUS_REASONABLE_SLACK_S = 24 * 60 * 60, // 9.08
+};
 
 enum consensus_flavour { CONSENSUS_NS, CONSENSUS_MICRODESC, CONSENSUS_FLAVOURS };
 
@@ -34,13 +44,15 @@ enum router_flags {
 struct router_status {
     char nickname[20];
     uint8_t rsa_id[20];
-    uint8_t digest[32]; // microdescriptor's SHA-256, or descriptor's SHA-1 (20 bytes)
-    time_t published;
+    // Microdescriptor's SHA-256 (zeros: the authorities agree on none), or descriptor's SHA-1 (20
+    // bytes).
+    uint8_t digest[32];
     struct address ipv4, ipv6; // OR ports; ADDRESS_NONE: none
     uint16_t dir_port;
-    uint16_t flags;     // enum router_flags
-    uint32_t bandwidth; // kB/s; 0 if Unmeasured=1 says nothing better
+    uint16_t flags; // enum router_flags; being listed implies Running and Valid
     bool unmeasured;
+    uint32_t bandwidth;    // kB/s; 0 without a `w` line
+    time_t published;      // means nothing in the microdesc flavour since method 33
     const char *protocols; // the `pr` line's value; one string is shared by all with the same
 };
 
@@ -57,6 +69,8 @@ struct consensus_signature {
     uint16_t signature_length;
 };
 
+struct text_set;
+
 struct consensus {
     enum consensus_flavour flavour;
     unsigned method;
@@ -64,14 +78,17 @@ struct consensus {
     unsigned vote_delay_s, dist_delay_s;
     struct router_status *routers; // sorted by rsa_id
     size_t n_routers;
-    struct consensus_parameter *parameters; // sorted by name; also the bandwidth-weights
+    struct text_set *protocol_lists; // owns what routers' `protocols` point to
+    struct consensus_parameter *parameters;
     size_t n_parameters;
-    struct consensus_parameter *weights;
+    struct consensus_parameter *weights; // bandwidth-weights
     size_t n_weights;
     bool has_srv_current, has_srv_previous; // shared random values
     uint8_t srv_current[32], srv_previous[32];
     char *required_relay_protocols, *recommended_relay_protocols; // NULL: no line
     char *required_client_protocols, *recommended_client_protocols;
+    // At most one of each authority with each digest. Those with a digest that the flavour does not
+    // have (9.05) are left out.
     struct consensus_signature *signatures;
     size_t n_signatures;
     uint8_t signed_sha1[20], signed_sha256[32]; // of what the signatures sign
@@ -83,17 +100,27 @@ struct consensus {
 int consensus_parse(const uint8_t *text, size_t length, struct consensus **out, const char **wrong);
 void consensus_free(struct consensus *c); // NULL is fine
 
+// The length of what its signatures sign, and what a diff names its base by the SHA3-256 of: up to
+// and with the first "directory-signature" and the space after it (9.04). 0: there is none.
+size_t consensus_signed_length(const uint8_t *text, size_t length);
+
 const struct router_status *consensus_find(const struct consensus *c, const uint8_t rsa_id[20]);
 // The value brought into [least, most]; `otherwise` if the consensus is NULL or does not say
 // (6.35).
 int32_t consensus_parameter(const struct consensus *c, const char *name, int32_t otherwise,
                             int32_t least, int32_t most);
 
+// At `now`: not to be replaced yet; valid; valid give or take a day, which is enough for guards and
+// onion services (9.08).
+bool consensus_is_fresh(const struct consensus *c, time_t now);
+bool consensus_is_valid(const struct consensus *c, time_t now);
+bool consensus_is_reasonably_live(const struct consensus *c, time_t now);
+
 struct certificate;
 // How many of the given authorities (v3 identities, 20 bytes each) have signed it with a key that
 // one of the certificates vouches for at `now`. More than half of them must have (9.03).
-// `missing` (may be NULL; room for n_authorities) gets the signatures of authorities whose
-// certificate is not there, and `*n_missing` their number.
+// `missing` (may be NULL; room for n_authorities) gets a signature of each authority whose
+// certificate is not there, and `*n_missing` (may be NULL) their number.
 unsigned consensus_count_signatures(const struct consensus *c, const uint8_t (*authorities)[20],
                                     unsigned n_authorities,
                                     const struct certificate *const *certificates,

@@ -14,7 +14,10 @@ struct microdescriptor {
     uint8_t ed_id[32];
 };
 
+enum { MICRODESCRIPTOR_MAX = 64 * 1024 };
+
 // Reads the first one of a text that may hold many. 0 or -EINVAL; `*length` (also when malformed)
-// is where the next one begins, at least 1 for a text that is not empty.
+// is where the next one begins, at least 1 for a text that is not empty. That it is one of those
+// that were asked for, and so what the authorities agreed on, is told by its digest.
 int microdescriptor_parse(const uint8_t *text, size_t size, struct microdescriptor *out,
                           size_t *length);

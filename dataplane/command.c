@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cell/splice.h"
 #include "worker.h"
 
 enum { CIRCID_TRIES = 64 }; // protocol 1.32
@@ -100,107 +101,6 @@ static bool circuit_dial(struct worker *w, const struct message *m)
     return false;
 }
 
-// `end` becomes the end away from the origin, with the layer towards it.
-static void join(struct worker *w, struct circuit_end *end, const union layer *layer, uint8_t kind,
-                 unsigned peer_worker, struct handle peer)
-{
-    if (end->state != END_OPEN || end->layer_kind) {
-        w->counters.drop_cell_protocol++;
-        return;
-    }
-    end->layer = *layer;
-    end->layer_kind = kind;
-    end->peer_worker = (uint8_t)peer_worker;
-    end->peer = peer;
-}
-
-// Sends the layer of `from` to another worker, in a cell. False without memory; it is lost then,
-// and the circuit with it.
-static bool send_layer(struct worker *w, unsigned peer_worker, enum cell_kind kind,
-                       struct handle target, struct handle own, const struct circuit_end *from)
-{
-    struct cell *c = cell_new(w->cells);
-    if (!c) {
-        w->counters.drop_cell_no_memory++;
-        return false;
-    }
-    c->kind = (uint8_t)kind;
-    c->target = target;
-    c->peer = own;
-    c->peer_worker = (uint8_t)w->index;
-    memcpy(c->body + offsetof(struct layer_parcel, layer), &from->layer, sizeof(from->layer));
-    c->body[offsetof(struct layer_parcel, kind)] = from->layer_kind;
-    return worker_send_peer(w, peer_worker, c);
-}
-
-static void circuit_splice(struct worker *w, const struct message *m)
-{
-    struct circuit_end *end = end_get(w, m->circuit);
-    if (!end || end->state != END_OPEN)
-        return;
-    struct circuit_end *stub = end->stub;
-    // Without a stub, the layer is still on its way back from the hop before (UNSPLICE).
-    if (!stub || end_originate(w, stub, &m->peer.relay, m->payload, m->length) != 0) {
-        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
-        return;
-    }
-    end = end_get(w, m->circuit); // a full queue may have closed it
-    if (!end)
-        return;
-    end->peer_worker = m->peer.worker;
-    end->peer = m->peer.circuit;
-    struct circuit_end *next = NULL;
-    bool passed = true;
-    if (m->peer.worker != w->index)
-        passed = send_layer(w, m->peer.worker, CELL_KIND_SPLICE, m->peer.circuit, end->self, stub);
-    else if ((next = end_get(w, m->peer.circuit)))
-        join(w, next, &stub->layer, stub->layer_kind, w->index, end->self);
-    end->stub = NULL;
-    end_close(w, stub, DESTROY_NONE, 0);
-    if (!passed)
-        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
-}
-
-// The end towards the origin gets its layer back and ends the circuit again.
-static void unjoin(struct worker *w, struct circuit_end *end, const union layer *layer,
-                   uint8_t kind)
-{
-    struct circuit_end *stub = end->stub ? NULL : end_new(w, END_STUB);
-    if (!stub) {
-        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
-        return;
-    }
-    stub->layer = *layer;
-    stub->layer_kind = kind;
-    stub->peer_worker = (uint8_t)w->index;
-    stub->peer = end->self;
-    end->stub = stub;
-    end->peer = (struct handle){0};
-}
-
-static void circuit_truncate(struct worker *w, const struct message *m)
-{
-    struct circuit_end *end = end_get(w, m->circuit);
-    if (!end || end->state != END_OPEN || end->origin_side)
-        return;
-    enum destroy_reason reason = (enum destroy_reason)m->close.reason;
-    // No layer: the splice is still on its way through the origin's worker.
-    if (end_originate(w, end, &m->relay, m->payload, m->length) != 0) {
-        end_close(w, end, reason, END_CLOSE_DESTROY | END_CLOSE_REPORT);
-        return;
-    }
-    end = end_get(w, m->circuit); // a full ring may have closed it
-    if (!end)
-        return;
-    struct circuit_end *origin = NULL;
-    bool passed = true;
-    if (end->peer_worker != w->index)
-        passed = send_layer(w, end->peer_worker, CELL_KIND_UNSPLICE, end->peer, end->self, end);
-    else if ((origin = end_get(w, end->peer)))
-        unjoin(w, origin, &end->layer, end->layer_kind);
-    end_close(w, end, reason, END_CLOSE_DESTROY | (passed ? 0 : END_CLOSE_REPORT));
-}
-
 static void circuit_originate(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
@@ -277,10 +177,13 @@ void command_execute(struct worker *w, struct message *m)
             circuit_own(w, m);
         break;
     case MSG_CIRCUIT_SPLICE:
-        circuit_splice(w, m);
+        splice_extend(w, m);
         break;
     case MSG_CIRCUIT_TRUNCATE:
-        circuit_truncate(w, m);
+        splice_truncate(w, m);
+        break;
+    case MSG_CIRCUIT_JOIN:
+        splice_join(w, m);
         break;
     case MSG_CIRCUIT_ORIGINATE:
         circuit_originate(w, m);
@@ -318,17 +221,14 @@ void command_take_peer_cell(struct worker *w, struct cell *c)
             end_ask_drained(w, end);
         return;
     }
-    if (!end) {
-        w->counters.drop_cell_unknown_circuit++;
-    } else {
-        struct layer_parcel parcel;
-        memcpy(&parcel, c->body, sizeof(parcel)); // a body has no alignment
-        if (c->kind == CELL_KIND_SPLICE)
-            join(w, end, &parcel.layer, parcel.kind, c->peer_worker, c->peer);
-        else
-            unjoin(w, end, &parcel.layer, parcel.kind);
-        layer_clear(&parcel.layer);
+    if (end && c->kind == CELL_KIND_JOINED) {
+        batch_add_joined(w, c);
+        return;
     }
+    if (end)
+        splice_take_parcel(w, end, c);
+    else
+        w->counters.drop_cell_unknown_circuit++;
     if (cell_kind_is_secret(c->kind))
         explicit_bzero(c->body, sizeof(c->body));
     cell_free(c);

@@ -223,6 +223,7 @@ static unsigned take_messages(struct worker *w)
                                 : 0;
             for (unsigned j = 0; j < n; j++)
                 command_take_peer_cell(w, cells[j]);
+            batch_run_joined(w);
             work += n;
         } while (n_commands && n == PEER_CELLS_PER_TURN);
     }

@@ -11,7 +11,7 @@
 
 int batch_init(struct cell_batch *b)
 {
-    b->n = b->n_cgo = 0;
+    b->n = b->n_cgo = b->n_joined = 0;
     b->staging_used = 0;
     b->staging = rte_malloc("staging", BATCH_STAGING_LEN, 64);
     return b->staging ? 0 : -ENOMEM;
@@ -40,9 +40,15 @@ void batch_staging_keep(struct worker *w, size_t length)
     w->batch.staging_used += CELL_FRONT_LEN + length;
 }
 
-static const struct cgo_job *add_cgo(struct cell_batch *b, struct circuit_end *end, struct cell *c,
+// NULL with tor1.
+static const struct cgo_job *add_job(struct worker *w, struct circuit_end *end, struct cell *c,
                                      const uint8_t *body)
 {
+    struct cell_batch *b = &w->batch;
+    if (end->layer_kind != CIRCUIT_CRYPTO_CGO) {
+        cell_cipher_add(w->cipher, &end->layer.tor1.cipher, body, c->body);
+        return NULL;
+    }
     struct cgo_job *job = &b->cgo_jobs[b->n_cgo++];
     job->layer = &end->layer.cgo;
     job->src = body;
@@ -50,6 +56,15 @@ static const struct cgo_job *add_cgo(struct cell_batch *b, struct circuit_end *e
     job->operation = end->origin_side ? CGO_RELAY_FORWARD : CGO_RELAY_BACKWARD;
     job->command = c->command;
     return job;
+}
+
+static void run_ciphers(struct worker *w)
+{
+    struct cell_batch *b = &w->batch;
+    cell_cipher_run(w->cipher);
+    cgo_run(w->cgo, b->cgo_jobs, b->n_cgo);
+    w->counters.cells_cgo += b->n_cgo;
+    b->n_cgo = 0;
 }
 
 // The pool is empty. Another circuit may be heavier; else this one is closed, since a hole in its
@@ -81,10 +96,7 @@ void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const
     end_prefetch_peer(w, end);
     struct batch_item *item = &b->items[b->n++];
     *item = (struct batch_item){c, end, end->self.generation, NULL};
-    if (end->layer_kind == CIRCUIT_CRYPTO_CGO)
-        item->cgo = add_cgo(b, end, c, body);
-    else
-        cell_cipher_add(w->cipher, &end->layer.tor1.cipher, body, c->body);
+    item->cgo = add_job(w, end, c, body);
     if (b->n == BATCH_CELLS_MAX)
         batch_run(w);
 }
@@ -124,6 +136,19 @@ static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell
     return false;
 }
 
+// To the other of two joined circuits; what was RELAY_EARLY ends here (protocol 7.22).
+static void join_on(struct worker *w, struct circuit_end *end, struct cell *c)
+{
+    w->counters.cells_joined++;
+    c->command = CELL_RELAY;
+    if (end->peer_worker != w->index) {
+        end_pass_to_worker(w, end, c, CELL_KIND_JOINED);
+        return;
+    }
+    c->target = end->peer;
+    batch_add_joined(w, c);
+}
+
 // A decrypted cell from the origin: ours, the next hop's, or nobody's.
 static void hand_on_forward(struct worker *w, struct circuit_end *end, struct cell *c,
                             const struct cgo_job *cgo)
@@ -136,6 +161,8 @@ static void hand_on_forward(struct worker *w, struct circuit_end *end, struct ce
         cell_free(c);
         if (!taken)
             end_close(w, end, reason, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+    } else if (end->joined) {
+        join_on(w, end, c);
     } else if (end->peer.generation) {
         w->counters.cells_forward++;
         end_pass_to_peer(w, end, c);
@@ -150,10 +177,8 @@ void batch_run(struct worker *w)
 {
     struct cell_batch *b = &w->batch;
     unsigned n = b->n;
-    cell_cipher_run(w->cipher);
-    cgo_run(w->cgo, b->cgo_jobs, b->n_cgo);
-    w->counters.cells_cgo += b->n_cgo;
-    b->n = b->n_cgo = 0;
+    run_ciphers(w);
+    b->n = 0;
     for (unsigned i = 0; i < n; i++) {
         struct circuit_end *end = b->items[i].end;
         struct cell *c = b->items[i].cell;
@@ -168,4 +193,40 @@ void batch_run(struct worker *w)
             end_pass_to_peer(w, end, c);
         }
     }
+    batch_run_joined(w);
+}
+
+void batch_add_joined(struct worker *w, struct cell *c)
+{
+    struct cell_batch *b = &w->batch;
+    b->joined[b->n_joined++] = c;
+    if (b->n_joined == BATCH_CELLS_MAX)
+        batch_run_joined(w);
+}
+
+// No end closes between this and the cipher's run.
+static struct circuit_end *add_second_layer(struct worker *w, struct cell *c)
+{
+    struct circuit_end *end = end_get(w, c->target);
+    if (!end || !end->stub) { // gone, or not joined at all
+        w->counters.drop_cell_unknown_circuit++;
+        cell_free(c);
+        return NULL;
+    }
+    add_job(w, end->stub, c, c->body);
+    return end;
+}
+
+void batch_run_joined(struct worker *w)
+{
+    struct cell_batch *b = &w->batch;
+    struct circuit_end *ends[BATCH_CELLS_MAX];
+    unsigned n = b->n_joined;
+    for (unsigned i = 0; i < n; i++)
+        ends[i] = add_second_layer(w, b->joined[i]);
+    run_ciphers(w);
+    b->n_joined = 0;
+    for (unsigned i = 0; i < n; i++)
+        if (ends[i])
+            end_queue_cell(w, ends[i], b->joined[i]);
 }

@@ -33,6 +33,8 @@ struct cell_batch {
     struct batch_item items[BATCH_CELLS_MAX];
     struct cgo_job cgo_jobs[BATCH_CELLS_MAX];
     unsigned n, n_cgo;
+    struct cell *joined[BATCH_CELLS_MAX]; // on their way to `target`, a joined circuit's end
+    unsigned n_joined;
     uint8_t *staging;
     size_t staging_used;
 };
@@ -50,3 +52,8 @@ void batch_staging_keep(struct worker *w, size_t length);
 void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const uint8_t *body);
 // Runs the ciphers and hands every cell on.
 void batch_run(struct worker *w);
+
+// Gathers a cell that has passed one layer, on its way through the layer towards the origin of
+// `target`. Takes the cell. Not while relay cells are gathered but by batch_run itself.
+void batch_add_joined(struct worker *w, struct cell *c);
+void batch_run_joined(struct worker *w);

@@ -8,6 +8,11 @@
 // that go out on it. Until a circuit is extended, its layer towards the origin is held by a stub:
 // an end without a link, from which the relay's own messages come.
 //
+// Two circuits that end here can be joined (a rendezvous): what comes from the origin of one and is
+// not for us passes both layers, and goes to the origin of the other:
+//
+//   origin A ──link── END A: forward layer ──► stub of END B: backward layer ──► END B ── origin B
+//
 // A circuit of one hop that begins here looks the same with the hop's keys swapped: its end opens
 // what the hop sent, its stub seals what is for the hop.
 #pragma once
@@ -52,6 +57,7 @@ struct circuit_end {
     bool close_by_peer : 1;
     bool owes_report : 1;  // MSG_CIRCUIT_CLOSED; it is on the worker's list then
     bool owes_destroy : 1; // on its link's list, which needs no cell until it is sent
+    bool joined : 1;       // `peer` is another circuit's end towards its origin
     bool asks_drained : 1; // MSG_CIRCUIT_DRAINED is due once its queue is short
     union layer layer;
     uint64_t cookie;

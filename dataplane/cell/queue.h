@@ -15,6 +15,7 @@
 enum cell_kind {
     CELL_KIND_CELL,     // a relay cell for the queue of `target`
     CELL_KIND_ASKING,   // the same, and the control plane is told when that queue is short
+    CELL_KIND_JOINED,   // a relay cell that gets the layer towards the origin of `target` first
     CELL_KIND_SPLICE,   // body: struct layer_parcel for `target`, whose peer becomes `peer`
     CELL_KIND_UNSPLICE, // body: struct layer_parcel back to `target`, which loses its peer
 };

@@ -61,6 +61,7 @@
     X(cells_out, "cells sent")                                                                     \
     X(cells_forward, "relay cells passed on, away from their origin")                              \
     X(cells_backward, "relay cells passed on, towards their origin")                               \
+    X(cells_joined, "relay cells passed on, from one circuit's origin to the other's")             \
     X(cells_recognised, "relay cells addressed to us")                                             \
     X(cells_originated, "relay cells that we sent")                                                \
     X(cells_cgo, "… of these, relay cells with Counter Galois Onion")                              \
@@ -74,6 +75,7 @@
     X(drop_cell_memory, "cells that waited for them")                                              \
     X(drop_cell_relay_early, "circuits closed for too many RELAY_EARLY")                           \
     X(drop_cell_protocol, "other cells against the protocol")                                      \
+    X(drop_join, "circuits that could not be joined")                                              \
     X(drop_link_framing, "links closed for cells that could not be framed")                        \
     X(drop_create_bad_id, "CREATE cells with a bad or used circuit id")                            \
     X(drop_circuit_limit, "circuits refused since the table was full")                             \

@@ -74,7 +74,10 @@ enum message_type {
                       // peer.{worker,circuit} = the same of another: cells that nobody recognises
                       // on the first go to the origin of the second from now on.
                       // peer.relay.command, payload: this message is sent to the first one's origin
-                      // before; 0: none. Each of the two circuits gets one
+                      // before; 0: none. Each of the two circuits gets one: first the one whose
+                      // origin is told nothing yet, so that it is joined when the other's answers.
+                      // What is for us still comes up, and ORIGINATE still works on both; each
+                      // closes for itself. A join that makes no sense is counted and ignored
     MSG_CIRCUIT_CLOSE, // circuit, close.reason: DESTROY to the link, free the end
     MSG_PARAMETERS,    // parameters: the consensus has changed
     MSG_STOP,          // end the worker's loop

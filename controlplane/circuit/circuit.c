@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "circuit/circuit_internal.h"
 #include "link/link.h"
+#include "stream/circuit_streams.h"
 
 // ---- table
 
@@ -41,7 +42,7 @@ static bool grow(struct circuit_table *t)
     return true;
 }
 
-static struct circuit *circuit_new(struct circuit_table *t)
+struct circuit *circuit_new(struct circuit_table *t)
 {
     struct circuit *c = calloc(1, sizeof(*c));
     if (!c || (t->n_free == 0 && !grow(t))) {
@@ -80,20 +81,23 @@ void circuit_leave(struct circuit *c, struct circuit_place *place)
     *place = (struct circuit_place){0};
 }
 
-static void circuit_free(struct circuit *c)
+static void circuit_free(struct circuit *c, enum destroy_reason reason)
 {
     struct circuit_table *t = c->relay->circuits;
     uint32_t slot = (uint32_t)c->id - 1;
     if (c->skin)
         onion_queue_cancel(t->skins, c->skin);
     circuit_stop_extending(c);
+    circuit_end_streams(c);
     circuit_leave(c, &c->origin);
     circuit_leave(c, &c->next);
     circuit_leave(c, &c->truncated);
     t->slots[slot] = NULL;
     t->free_slots[t->n_free++] = slot;
-    if (c->state != CIRCUIT_SKIN_QUEUED)
+    if (c->state != CIRCUIT_SKIN_QUEUED && !c->own)
         t->relay->counters.circuits_open--;
+    if (c->own)
+        own_circuit_gone(c, reason);
     explicit_bzero(c, sizeof(*c));
     free(c);
 }
@@ -109,8 +113,12 @@ struct circuit_table *circuit_table_create(struct relay *relay)
     t->relay = relay;
     t->by_end = calloc(relay->n_workers, sizeof(*t->by_end));
     t->skins = onion_queue_create(relay, circuit_answered);
-    if (t->by_end && t->skins)
+    t->streams = streams_create(relay);
+    t->owns = own_circuits_create(t);
+    if (t->by_end && t->skins && t->streams && t->owns)
         return t;
+    own_circuits_free(t->owns);
+    streams_free(t->streams);
     if (t->skins)
         onion_queue_free(t->skins);
     free(t->by_end);
@@ -122,7 +130,9 @@ void circuit_table_free(struct circuit_table *t)
 {
     for (uint32_t i = 0; i < t->n_slots; i++)
         if (t->slots[i])
-            circuit_free(t->slots[i]);
+            circuit_free(t->slots[i], DESTROY_HIBERNATING);
+    own_circuits_free(t->owns);
+    streams_free(t->streams);
     onion_queue_free(t->skins);
     for (unsigned i = 0; i < t->relay->n_workers; i++)
         handle_map_release(&t->by_end[i]);
@@ -156,7 +166,7 @@ void circuit_send(const struct circuit *c, struct message *m)
 const struct circuit_place *circuit_holder(const struct circuit *c)
 {
     // Once extended, the layer towards the origin is with the other end (base/message.h).
-    return c->state == CIRCUIT_EXTENDED ? &c->next : &c->origin;
+    return c->own || c->state == CIRCUIT_EXTENDED ? &c->next : &c->origin;
 }
 
 void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, const void *body,
@@ -184,9 +194,9 @@ void circuit_close_place(const struct circuit *c, const struct circuit_place *pl
 void circuit_close(struct circuit *c, enum destroy_reason reason)
 {
     circuit_close_place(c, &c->origin, reason);
-    circuit_close_place(c, &c->next, DESTROY_DESTROYED);
+    circuit_close_place(c, &c->next, c->own ? DESTROY_NONE : DESTROY_DESTROYED);
     c->relay->counters.circuits_destroyed_protocol += reason == DESTROY_PROTOCOL;
-    circuit_free(c);
+    circuit_free(c, reason);
 }
 
 void circuit_table_close_all(struct circuit_table *t)
@@ -232,7 +242,7 @@ static void create(struct circuit_table *t, const struct message *m)
     if (!c || !enter(c, &c->origin, m->circuit)) {
         refuse(t->relay, m, DESTROY_RESOURCELIMIT);
         if (c)
-            circuit_free(c);
+            circuit_free(c, DESTROY_RESOURCELIMIT);
         return;
     }
     c->origin.conn = m->conn;
@@ -305,8 +315,12 @@ static void dialled(struct circuit_table *t, const struct message *m)
 static void created(struct circuit_table *t, const struct message *m)
 {
     struct circuit *c = handle_map_get(&t->by_end[m->worker], m->circuit);
-    if (c && c->state == CIRCUIT_DIALLED && is_at(&c->next, m))
-        circuit_extended(c, m); // else it was closed or truncated, and CIRCUIT_CLOSE is under way
+    if (!c || c->state != CIRCUIT_DIALLED || !is_at(&c->next, m))
+        return; // it was closed or truncated, and CIRCUIT_CLOSE is under way
+    if (c->own)
+        own_circuit_created(c, m);
+    else
+        circuit_extended(c, m);
 }
 
 // A worker has freed one end; the circuit goes with it.
@@ -322,7 +336,7 @@ static void end_closed(struct circuit_table *t, const struct message *m)
     if (is_at(&c->origin, m)) {
         circuit_leave(c, &c->origin);
     } else {
-        t->relay->counters.drop_extend_failed += c->state == CIRCUIT_DIALLED;
+        t->relay->counters.drop_extend_failed += c->state == CIRCUIT_DIALLED && !c->own;
         if (is_at(&c->next, m))
             circuit_leave(c, &c->next);
     }
@@ -332,8 +346,17 @@ static void end_closed(struct circuit_table *t, const struct message *m)
 static void relay_message(struct circuit_table *t, const struct message *m)
 {
     struct circuit *c = handle_map_get(&t->by_end[m->worker], m->circuit);
-    if (c && is_at(&c->origin, m))
+    if (c && is_at(c->own ? &c->next : &c->origin, m))
         circuit_take_relay_message(c, m);
+}
+
+static void told(struct circuit_table *t, const struct message *m)
+{
+    struct circuit *c = handle_map_get(&t->by_end[m->worker], m->circuit);
+    if (c && m->type == MSG_CIRCUIT_ORIGINATED)
+        circuit_originated(c, m);
+    else if (c)
+        circuit_drained(c);
 }
 
 bool circuit_handle_message(struct circuit_table *t, const struct message *m)
@@ -350,6 +373,10 @@ bool circuit_handle_message(struct circuit_table *t, const struct message *m)
         return true;
     case MSG_CIRCUIT_RELAY:
         relay_message(t, m);
+        return true;
+    case MSG_CIRCUIT_ORIGINATED:
+    case MSG_CIRCUIT_DRAINED:
+        told(t, m);
         return true;
     case MSG_CIRCUIT_CLOSED:
         end_closed(t, m);

@@ -57,7 +57,11 @@ struct circuit {
     uint8_t sendme_inc_cells;           // DATA that one SENDME of ours acknowledges
     uint8_t unacknowledged_cells;       // DATA that came to us since the last one
     struct link_request *link_request;
-    struct extend_request *extend; // while linking
+    struct extend_request *extend;   // while linking
+    struct circuit_streams *streams; // NULL until there is one (stream/circuit_streams.h)
+    // Not NULL: it begins here (own_circuit.c); `origin` is nobody then, and `next` is where the
+    // other end is.
+    struct own_circuit *own;
 };
 
 struct circuit_table {
@@ -68,8 +72,11 @@ struct circuit_table {
     uint32_t n_slots, n_free;
     struct handle_map *by_end; // one per worker
     struct onion_queue *skins;
+    struct streams *streams;   // of all circuits
+    struct own_circuits *owns; // those that begin here
 };
 
+struct circuit *circuit_new(struct circuit_table *t); // NULL: no memory
 // NULL if the id is no longer valid.
 struct circuit *circuit_get(struct circuit_table *t, uint64_t id);
 // Makes answers to a dial under way stale.
@@ -86,9 +93,9 @@ void circuit_send(const struct circuit *c, struct message *m);
 // DESTROY on one end, if there is one.
 void circuit_close_place(const struct circuit *c, const struct circuit_place *place,
                          enum destroy_reason reason);
-// The place that holds the layer towards the origin.
+// The place that holds the layer towards the origin, or towards the other end of one of ours.
 const struct circuit_place *circuit_holder(const struct circuit *c);
-// Sends a relay message of ours to the origin.
+// Sends a relay message of ours there.
 void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, const void *body,
                        uint16_t length);
 
@@ -101,3 +108,10 @@ void circuit_extended(struct circuit *c, const struct message *m); // CREATED2 c
 void circuit_stop_extending(struct circuit *c);
 // The circuit ends here again; `reason` is for the next hop (2.38).
 void circuit_truncate(struct circuit *c, enum destroy_reason reason);
+
+// Circuits that begin here (own_circuit.c).
+struct own_circuits *own_circuits_create(struct circuit_table *t); // NULL: no memory
+// After the circuits. NULL is fine.
+void own_circuits_free(struct own_circuits *all);
+void own_circuit_created(struct circuit *c, const struct message *m); // CREATED_FAST or CREATED2
+void own_circuit_gone(struct circuit *c, enum destroy_reason reason);

@@ -10,6 +10,7 @@
 #include "crypto/cgo_message.h"
 #include "identity/identity.h"
 #include "link/link.h"
+#include "stream/circuit_streams.h"
 
 static void refuse(struct circuit *c, enum destroy_reason reason)
 {
@@ -112,6 +113,7 @@ void circuit_extended(struct circuit *c, const struct message *m)
     circuit_send(c, splice);
     c->state = CIRCUIT_EXTENDED;
     c->relay->counters.circuits_extended++;
+    circuit_streams_resume(c);
 }
 
 static void truncate_next_hop(struct circuit *c, enum destroy_reason reason)
@@ -135,6 +137,7 @@ void circuit_truncate(struct circuit *c, enum destroy_reason reason)
     if (c->state == CIRCUIT_EXTENDED) {
         truncate_next_hop(c, reason);
         c->state = CIRCUIT_OPEN;
+        circuit_streams_resume(c);
         return;
     }
     circuit_stop_extending(c);
@@ -143,4 +146,5 @@ void circuit_truncate(struct circuit *c, enum destroy_reason reason)
     circuit_renew_id(c); // what a dial still says finds nobody, and its end is closed
     c->state = CIRCUIT_OPEN;
     circuit_originate(c, RELAY_TRUNCATED, 0, &requested, 1);
+    circuit_streams_resume(c);
 }

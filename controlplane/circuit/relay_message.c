@@ -4,11 +4,11 @@
 
 #include "base/cursor.h"
 #include "circuit/circuit_internal.h"
+#include "stream/circuit_streams.h"
 
 enum {
     RESOLVED_TRANSIENT_ERROR = 0xf0,
     RESOLVED_TTL_S = 60,
-    SENDME_VERSION = 1,
 };
 
 static void drop(struct circuit *c)
@@ -16,7 +16,8 @@ static void drop(struct circuit *c)
     c->relay->counters.drop_relay_message++;
 }
 
-// We end no streams: every request for one is answered, and that is all there is to it.
+// We are no exit: every request for a stream to elsewhere is answered, and that is all there is to
+// it.
 static void refuse_stream(struct circuit *c, uint16_t stream_id, uint8_t end_reason)
 {
     if (stream_id == 0)
@@ -38,28 +39,6 @@ static void refuse_resolve(struct circuit *c, uint16_t stream_id)
         circuit_originate(c, RELAY_RESOLVED, stream_id, body, (uint16_t)writer_length(&w));
 }
 
-// Tells the origin that the cell of `m`, and those before it, have come (4.09, 4.13).
-static void send_sendme(struct circuit *c, const struct message *m)
-{
-    uint8_t body[3 + sizeof(m->relay.tag)];
-    struct writer w = writer_of(body, sizeof(body));
-    write_u8(&w, SENDME_VERSION);
-    write_u16(&w, m->relay.tag_length);
-    write_bytes(&w, m->relay.tag, m->relay.tag_length);
-    circuit_originate(c, RELAY_SENDME, 0, body, (uint16_t)writer_length(&w));
-}
-
-// For no stream of ours. It counts all the same (4.06): the origin may have sent data right behind
-// its BEGIN, and waits for it to be acknowledged.
-static void take_data(struct circuit *c, const struct message *m)
-{
-    drop(c);
-    if (++c->unacknowledged_cells < c->sendme_inc_cells)
-        return;
-    c->unacknowledged_cells = 0;
-    send_sendme(c, m);
-}
-
 static void take_truncate(struct circuit *c, const struct message *m)
 {
     if (m->length == 0)
@@ -70,8 +49,33 @@ static void take_truncate(struct circuit *c, const struct message *m)
                                 : DESTROY_NONE);
 }
 
+// On a circuit of ours there is nobody else to say anything but of our streams.
+static void take_own(struct circuit *c, const struct message *m)
+{
+    switch (m->relay.command) {
+    case RELAY_DATA:
+    case RELAY_END:
+    case RELAY_CONNECTED:
+    case RELAY_SENDME:
+    case RELAY_XOFF:
+    case RELAY_XON:
+        circuit_take_stream_message(c, m);
+        break;
+    case RELAY_TRUNCATED:
+        circuit_close(c, m->length == 0 ? DESTROY_PROTOCOL : DESTROY_DESTROYED);
+        break;
+    default:
+        drop(c);
+        break;
+    }
+}
+
 void circuit_take_relay_message(struct circuit *c, const struct message *m)
 {
+    if (c->own) {
+        take_own(c, m);
+        return;
+    }
     switch (m->relay.command) {
     case RELAY_EXTEND2:
         if (m->command != CELL_RELAY_EARLY || m->relay.stream_id != 0)
@@ -86,18 +90,19 @@ void circuit_take_relay_message(struct circuit *c, const struct message *m)
         refuse_stream(c, m->relay.stream_id, END_EXITPOLICY);
         break;
     case RELAY_BEGIN_DIR:
-        refuse_stream(c, m->relay.stream_id, END_NOTDIRECTORY);
+        circuit_take_begin_dir(c, m);
         break;
     case RELAY_RESOLVE:
         refuse_resolve(c, m->relay.stream_id);
         break;
     case RELAY_DATA:
-        take_data(c, m);
-        break;
-    case RELAY_SENDME: // for data that we never sent (4.10)
-        circuit_close(c, DESTROY_PROTOCOL);
-        break;
     case RELAY_END:
+    case RELAY_CONNECTED:
+    case RELAY_SENDME:
+    case RELAY_XOFF:
+    case RELAY_XON:
+        circuit_take_stream_message(c, m);
+        break;
     case RELAY_TRUNCATED:
         drop(c);
         if (m->length == 0) // 13.19

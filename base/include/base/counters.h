@@ -119,6 +119,13 @@
     X(drop_extend_refused, "EXTEND2 messages refused by rule")                                     \
     X(drop_extend_failed, "extends whose next hop could not be reached")                           \
     X(drop_relay_message, "relay messages that were dropped or refused")                           \
+    X(own_circuits_made, "circuits that we made for ourselves")                                    \
+    X(own_circuits_failed, "circuits that we could not make for ourselves")                        \
+    X(streams_begun_dir, "directory streams that began at us")                                     \
+    X(streams_open, "streams open now")                                                            \
+    X(stream_cells_sent, "DATA cells of streams that we sent")                                     \
+    X(drop_stream_limit, "streams refused since there were too many")                              \
+    X(drop_sendme_bad, "circuits closed for a SENDME that was wrong or not expected")              \
     X(circuits_destroyed_protocol, "circuits closed for breaking the protocol")                    \
     X(descriptors_published, "descriptors accepted by an authority")                               \
     X(drop_publish, "descriptor uploads that failed")

@@ -15,6 +15,7 @@ void config_defaults(struct config *c)
     snprintf(c->exit_policy[0], sizeof(c->exit_policy[0]), "reject *:*");
     c->exit_policy_count = 1;
     c->log.level = LOG_LEVEL_NOTICE;
+    c->hsdir_cache_mb = 256; // several times what a relay's share of the public network's takes
     c->dataplane.workers[0] = 1;
     c->dataplane.worker_count = 1;
     c->dataplane.control = 0;

@@ -71,6 +71,44 @@ static const struct field dataplane_fields[] = {
 
 static const struct section dataplane_section = {dataplane_fields, COUNT_OF(dataplane_fields)};
 
+// Each key's meaning is its consensus parameter's (protocol 5.09–5.12), which holds unless it is
+// set.
+static const struct field dos_fields[] = {
+    // One client address' circuits: with so many connections and more, so many a second.
+    {"circuits", "\"consensus\", \"on\" or \"off\"", VALUE_STRING, .store = store_dos_switch,
+     PLACE(struct config_dos, circuits)},
+    {"circuits_min_connections", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1,
+     .max = INT32_MAX, PLACE(struct config_dos, circuits_min_connections)},
+    {"circuits_per_s", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_dos, circuits_per_s)},
+    {"circuits_burst", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_dos, circuits_burst)},
+    {"circuits_period_s", "a number of seconds from 10 to 31536000", VALUE_INTEGER, .min = 10,
+     .max = 31536000, PLACE(struct config_dos, circuits_period_s)},
+    // One client address' connections: at once, and new ones a second.
+    {"connections", "\"consensus\", \"on\" or \"off\"", VALUE_STRING, .store = store_dos_switch,
+     PLACE(struct config_dos, connections)},
+    {"connections_max", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_dos, connections_max)},
+    {"connects_per_s", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_dos, connects_per_s)},
+    {"connects_burst", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_dos, connects_burst)},
+    {"connects_period_s", "a number of seconds from 10 to 31536000", VALUE_INTEGER, .min = 10,
+     .max = 31536000, PLACE(struct config_dos, connects_period_s)},
+    // One circuit's streams.
+    {"streams", "\"consensus\", \"on\" or \"off\"", VALUE_STRING, .store = store_dos_switch,
+     PLACE(struct config_dos, streams)},
+    {"streams_per_s", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_dos, streams_per_s)},
+    {"streams_burst", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_dos, streams_burst)},
+    {"refuse_single_hop_rendezvous", "\"consensus\", \"on\" or \"off\"", VALUE_STRING,
+     .store = store_dos_switch, PLACE(struct config_dos, refuse_single_hop_rendezvous)},
+};
+
+static const struct section dos_section = {dos_fields, COUNT_OF(dos_fields)};
+
 static const struct field log_fields[] = {
     {"level", "\"error\", \"warn\", \"notice\", \"info\" or \"debug\"", VALUE_STRING,
      .store = store_log_level, PLACE(struct config, log.level)},
@@ -105,6 +143,9 @@ static const struct field root_fields[] = {
           CONFIG_AUTHORITIES_MAX)},
     {"dataplane", "an object", VALUE_OBJECT, .required = true, .section = &dataplane_section,
      PLACE(struct config, dataplane)},
+    {"hsdir_cache_mb", "a number of megabytes from 1 to 1048576", VALUE_INTEGER, .min = 1,
+     .max = 1048576, PLACE(struct config, hsdir_cache_mb)},
+    {"dos", "an object", VALUE_OBJECT, .section = &dos_section, PLACE(struct config, dos)},
     {"log", "an object", VALUE_OBJECT, .section = &log_section, .offset = 0,
      .size = sizeof(struct config)},
 };

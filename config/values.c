@@ -211,3 +211,15 @@ const char *store_exit_policy(const char *text, void *out)
     memcpy(out, text, strlen(text) + 1);
     return NULL;
 }
+
+const char *store_dos_switch(const char *text, void *out)
+{
+    static const char *const names[] = {"consensus", "on", "off"};
+    for (int i = CONFIG_DOS_CONSENSUS; i <= CONFIG_DOS_OFF; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *(enum config_dos_switch *)out = (enum config_dos_switch)i;
+            return NULL;
+        }
+    }
+    return "\"consensus\", \"on\" or \"off\"";
+}

@@ -13,4 +13,5 @@ const char *store_address(const char *text, void *out);     // struct address
 const char *store_prefix(const char *text, void *out);      // struct config_prefix
 const char *store_digest(const char *text, void *out);      // uint8_t[CONFIG_DIGEST_LEN]
 const char *store_poll(const char *text, void *out);        // enum config_poll
+const char *store_dos_switch(const char *text, void *out);  // enum config_dos_switch
 const char *store_log_level(const char *text, void *out);   // enum log_level

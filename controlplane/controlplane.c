@@ -14,12 +14,15 @@
 #include "circuit/circuit.h"
 #include "connection.h"
 #include "dir/publish.h"
+#include "dos/dos.h"
 #include "identity/identity.h"
 #include "link/link.h"
+#include "onion/onion.h"
 #include "relay.h"
 
 enum {
     MESSAGES_PER_TURN = 256,
+    TICK_MS = 1000,
     STOP_POLL_MS = 50,
     STOP_MAX_MS = 3000,
 };
@@ -30,7 +33,9 @@ struct controlplane {
     uv_poll_t wakeups;
     uv_prepare_t before_poll;
     uv_check_t after_poll;
+    uv_timer_t tick_timer;
     uv_timer_t stop_timer;
+    uint64_t started_ms;
     unsigned stop_waited_ms;
     unsigned handles_open;
     void (*stopped)(void *user);
@@ -94,6 +99,15 @@ static void after_poll(uv_check_t *handle)
     atomic_store(cp->sleeps, 0);
 }
 
+static void tick(uv_timer_t *timer)
+{
+    struct controlplane *cp = timer->data;
+    struct relay *relay = &cp->relay;
+    relay->uptime_s = 1 + (uint32_t)((uv_now(relay->loop) - cp->started_ms) / 1000);
+    onion_tick(relay);
+    dos_tick(relay->dos);
+}
+
 static void listen_on(struct relay *relay, const struct address *address)
 {
     for (unsigned i = 0; i < relay->n_workers; i++) {
@@ -106,15 +120,18 @@ static void listen_on(struct relay *relay, const struct address *address)
 static void start_loop_handles(struct controlplane *cp, struct uv_loop_s *loop)
 {
     cp->sleeps = cp->relay.channels[0]->control_sleeps;
-    cp->wakeups.data = cp->before_poll.data = cp->after_poll.data = cp->stop_timer.data = cp;
+    cp->wakeups.data = cp->before_poll.data = cp->after_poll.data = cp;
+    cp->tick_timer.data = cp->stop_timer.data = cp;
     uv_poll_init(loop, &cp->wakeups, cp->relay.channels[0]->up_fd);
     uv_prepare_init(loop, &cp->before_poll);
     uv_check_init(loop, &cp->after_poll);
+    uv_timer_init(loop, &cp->tick_timer);
     uv_timer_init(loop, &cp->stop_timer);
     uv_poll_start(&cp->wakeups, UV_READABLE, woken);
     uv_prepare_start(&cp->before_poll, before_poll);
     uv_check_start(&cp->after_poll, after_poll);
-    cp->handles_open = 4;
+    uv_timer_start(&cp->tick_timer, tick, TICK_MS, TICK_MS);
+    cp->handles_open = 5;
 }
 
 static bool make_parts(struct relay *relay, char *error, size_t error_size)
@@ -125,7 +142,8 @@ static bool make_parts(struct relay *relay, char *error, size_t error_size)
     if (!relay->identity)
         return false;
     snprintf(error, error_size, "no memory for the control plane");
-    return (relay->connections = connection_table_create(relay, link_accept)) &&
+    return (relay->dos = dos_create(relay)) && (relay->onion = onion_table_create(relay)) &&
+           (relay->connections = connection_table_create(relay, link_accept)) &&
            (relay->links = link_table_create(relay)) &&
            (relay->circuits = circuit_table_create(relay)) &&
            (relay->publisher = publisher_create(relay));
@@ -138,6 +156,8 @@ static void free_parts(struct relay *relay)
         circuit_table_free(relay->circuits);
     link_table_free(relay->links);
     connection_table_free(relay->connections);
+    onion_table_free(relay->onion);
+    dos_free(relay->dos);
     identity_free(relay->identity);
 }
 
@@ -157,6 +177,8 @@ struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct con
     relay->n_workers = n_workers;
     relay->n_helpers = n_helpers;
     relay->wall_clock = system_clock;
+    relay->uptime_s = 1;
+    cp->started_ms = uv_now(loop);
     if (!make_parts(relay, error, error_size)) {
         free_parts(relay);
         free(cp);
@@ -184,6 +206,7 @@ static void close_loop_handles(struct controlplane *cp)
     uv_close((uv_handle_t *)&cp->wakeups, handle_closed);
     uv_close((uv_handle_t *)&cp->before_poll, handle_closed);
     uv_close((uv_handle_t *)&cp->after_poll, handle_closed);
+    uv_close((uv_handle_t *)&cp->tick_timer, handle_closed);
     uv_close((uv_handle_t *)&cp->stop_timer, handle_closed);
 }
 

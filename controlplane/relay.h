@@ -36,6 +36,7 @@ struct relay {
     unsigned next_worker; // round robin for connections that we make
     struct counters counters;
     time_t (*wall_clock)(void); // seconds since the epoch; a test may turn it
+    uint32_t uptime_s;          // counts from 1 and never jumps: for rates and time-outs
 
     struct identity *identity;
     struct connection_table *connections;

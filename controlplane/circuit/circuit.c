@@ -7,7 +7,10 @@
 
 #include "base/log.h"
 #include "circuit/circuit_internal.h"
+#include "connection.h"
+#include "dos/dos.h"
 #include "link/link.h"
+#include "onion/onion.h"
 #include "stream/circuit_streams.h"
 
 // ---- table
@@ -85,6 +88,7 @@ static void circuit_free(struct circuit *c, enum destroy_reason reason)
 {
     struct circuit_table *t = c->relay->circuits;
     uint32_t slot = (uint32_t)c->id - 1;
+    onion_circuit_closed(c);
     if (c->skin)
         onion_queue_cancel(t->skins, c->skin);
     circuit_stop_extending(c);
@@ -196,7 +200,10 @@ void circuit_close(struct circuit *c, enum destroy_reason reason)
     circuit_close_place(c, &c->origin, reason);
     circuit_close_place(c, &c->next, c->own ? DESTROY_NONE : DESTROY_DESTROYED);
     c->relay->counters.circuits_destroyed_protocol += reason == DESTROY_PROTOCOL;
+    struct circuit *joined_with = c->joined_with;
     circuit_free(c, reason);
+    if (joined_with) // which stands alone now
+        circuit_close(joined_with, DESTROY_DESTROYED);
 }
 
 void circuit_table_close_all(struct circuit_table *t)
@@ -222,8 +229,11 @@ static enum destroy_reason may_create(struct relay *relay, const struct message 
 {
     if (relay->stopping)
         return DESTROY_HIBERNATING;
-    if (!link_find(relay, m->worker, m->conn))
+    struct link *link = link_find(relay, m->worker, m->conn);
+    if (!link)
         return DESTROY_PROTOCOL; // its handshake is not done
+    if (!link_peer_is_relay(link) && !dos_may_create(relay, &link_connection(link)->remote))
+        return DESTROY_RESOURCELIMIT;
     return onion_skin_parse(m->command, m->payload, skin);
 }
 

@@ -21,7 +21,8 @@ enum circuit_state {
 };
 
 // What a circuit that ends here is for, once it has said so. With any of these, nothing else is
-// served on it (10.02); none can be changed into another.
+// served on it (10.02); none can be changed into another. Only one that has introduced itself may
+// be extended, to another introduction point (7.16).
 enum circuit_role {
     CIRCUIT_NO_ROLE,
     CIRCUIT_INTRODUCTION, // an introduction point's, to the service
@@ -62,6 +63,8 @@ struct circuit {
     // Not NULL: it begins here (own_circuit.c); `origin` is nobody then, and `next` is where the
     // other end is.
     struct own_circuit *own;
+    struct onion_entry *onion;   // controlplane/onion's, with a role that others look for
+    struct circuit *joined_with; // CIRCUIT_JOINED: goes when this one goes, and the other way round
 };
 
 struct circuit_table {

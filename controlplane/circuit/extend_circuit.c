@@ -65,7 +65,8 @@ static bool leads_back(const struct circuit *c, const struct link_target *target
 
 void circuit_extend(struct circuit *c, const uint8_t *body, size_t length)
 {
-    if (c->state != CIRCUIT_OPEN) {
+    bool may = c->role == CIRCUIT_NO_ROLE || c->role == CIRCUIT_INTRODUCING;
+    if (c->state != CIRCUIT_OPEN || !may) {
         refuse(c, DESTROY_PROTOCOL);
         return;
     }

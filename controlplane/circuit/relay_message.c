@@ -4,6 +4,7 @@
 
 #include "base/cursor.h"
 #include "circuit/circuit_internal.h"
+#include "onion/onion.h"
 #include "stream/circuit_streams.h"
 
 enum {
@@ -76,6 +77,8 @@ void circuit_take_relay_message(struct circuit *c, const struct message *m)
         take_own(c, m);
         return;
     }
+    if (onion_take_relay_message(c, m))
+        return;
     switch (m->relay.command) {
     case RELAY_EXTEND2:
         if (m->command != CELL_RELAY_EARLY || m->relay.stream_id != 0)

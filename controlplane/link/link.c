@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
+#include "dos/dos.h"
 
 struct link *link_new(struct link_table *table, bool initiator)
 {
@@ -68,6 +69,8 @@ static void leave_open(struct link *link)
         return;
     link->table->relay->counters.links_open--;
     link_padding_stop(link);
+    if (!link->initiator)
+        dos_link_closed(link->table->relay, &link->connection->remote, link->authenticated);
 }
 
 static void forget_id(struct link *link)
@@ -149,6 +152,13 @@ void link_opened(struct link *link)
     *(link->initiator ? &table->relay->counters.links_made
                       : &table->relay->counters.links_accepted) += 1;
     table->relay->counters.links_open++;
+    if (!link->initiator &&
+        !dos_link_opened(table->relay, &link->connection->remote, link->authenticated)) {
+        link_handshake_free(h);
+        link_fail(link, CONN_CLOSE_LIMIT, TLS_ALERT_CLOSE_NOTIFY, DESTROY_NONE, NULL,
+                  "its address has too many");
+        return;
+    }
     if (link->authenticated)
         link_table_add_by_id(link);
     connection_open_link(link->connection);

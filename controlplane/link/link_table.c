@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "crypto/rsa.h"
+#include "dos/dos.h"
 #include "identity/identity.h"
 
 enum {
@@ -196,6 +197,10 @@ void link_accept(struct relay *relay, struct connection *c)
 {
     struct link_table *t = relay->links;
     struct link *link = NULL;
+    if (!dos_may_connect(relay, &c->remote)) {
+        connection_close(c, CONN_CLOSE_LIMIT, TLS_ALERT_CLOSE_NOTIFY);
+        return;
+    }
     if (!relay->stopping && t->n_links < t->max_links) {
         make_room(t);
         link = link_new(t, false);

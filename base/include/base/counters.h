@@ -126,6 +126,45 @@
     X(stream_cells_sent, "DATA cells of streams that we sent")                                     \
     X(drop_stream_limit, "streams refused since there were too many")                              \
     X(drop_sendme_bad, "circuits closed for a SENDME that was wrong or not expected")              \
+    X(intro_points_established, "introduction points established")                                 \
+    X(intro_points_open, "introduction points open now")                                           \
+    X(introductions, "introductions passed on to a service")                                       \
+    X(drop_intro_establish, "ESTABLISH_INTRO messages that were malformed or did not verify")      \
+    X(drop_introduce_malformed, "INTRODUCE1 messages that were malformed or too long")             \
+    X(drop_introduce_old, "INTRODUCE1 messages in the form of version 2")                          \
+    X(drop_introduce_unknown, "INTRODUCE1 messages for a service that is not here")                \
+    X(drop_introduce_rate, "INTRODUCE1 messages beyond the service's rate")                        \
+    X(drop_introduce_replay, "INTRODUCE1 messages that had come before")                           \
+    X(drop_introduce_again, "circuits closed for a second INTRODUCE1")                             \
+    X(drop_introduce_single_hop, "circuits closed for an INTRODUCE1 straight from a client")       \
+    X(rendezvous_established, "rendezvous points established")                                     \
+    X(rendezvous_waiting, "rendezvous points that wait for their service now")                     \
+    X(rendezvous_joined, "pairs of circuits joined")                                               \
+    X(drop_rendezvous_malformed, "circuits closed for a malformed rendezvous message")             \
+    X(drop_rendezvous_cookie_used, "circuits closed for a rendezvous cookie that is in use")       \
+    X(drop_rendezvous_unknown, "circuits closed for a cookie that nobody waits under")             \
+    X(drop_rendezvous_single_hop, "ESTABLISH_RENDEZVOUS straight from a client, ignored")          \
+    X(drop_rendezvous_timeout, "rendezvous points that nobody came to")                            \
+    X(drop_rendezvous_limit, "rendezvous points closed since too many waited")                     \
+    X(drop_onion_role, "circuits closed for a message that their role does not allow")             \
+    X(hsdir_descriptors, "onion-service descriptors held now")                                     \
+    X(hsdir_bytes, "memory that they take, in bytes")                                              \
+    X(hsdir_stored, "onion-service descriptors accepted")                                          \
+    X(hsdir_fetched, "onion-service descriptors given out")                                        \
+    X(hsdir_missed, "onion-service descriptors asked for that are not here")                       \
+    X(hsdir_expired, "onion-service descriptors whose lifetime has passed")                        \
+    X(hsdir_evicted, "onion-service descriptors that gave way to newer ones")                      \
+    X(drop_hsdir_malformed, "onion-service descriptors refused: malformed")                        \
+    X(drop_hsdir_large, "onion-service descriptors refused: too large")                            \
+    X(drop_hsdir_signature, "onion-service descriptors refused: certificate or signature")         \
+    X(drop_hsdir_stale, "onion-service descriptors refused: not newer than what is held")          \
+    X(dos_addresses, "client addresses watched now")                                               \
+    X(dos_marked_circuits, "times that an address was shut out for too many circuits")             \
+    X(dos_marked_connections, "times that one was shut out for connecting too often")              \
+    X(drop_dos_circuit, "circuits refused to an address that is shut out")                         \
+    X(drop_dos_connection, "connections refused to an address that has too many")                  \
+    X(drop_dos_connect_rate, "connections refused to an address that is shut out")                 \
+    X(drop_dos_stream, "streams beyond their circuit's rate")                                      \
     X(circuits_destroyed_protocol, "circuits closed for breaking the protocol")                    \
     X(descriptors_published, "descriptors accepted by an authority")                               \
     X(drop_publish, "descriptor uploads that failed")

@@ -72,6 +72,17 @@ struct config_dataplane {
     unsigned circuit_queue_max_cells; // 0: the protocol's own default
 };
 
+// Defences against peers that ask for too much. What is not set is the consensus' to say.
+enum config_dos_switch { CONFIG_DOS_CONSENSUS, CONFIG_DOS_ON, CONFIG_DOS_OFF };
+
+struct config_dos {
+    enum config_dos_switch circuits, connections, streams, refuse_single_hop_rendezvous;
+    // 0: not set
+    unsigned circuits_min_connections, circuits_per_s, circuits_burst, circuits_period_s;
+    unsigned connections_max, connects_per_s, connects_burst, connects_period_s;
+    unsigned streams_per_s, streams_burst;
+};
+
 struct config {
     char nickname[CONFIG_NICKNAME_MAX + 1];
     char contact[CONFIG_CONTACT_MAX + 1];     // one line; empty if not set
@@ -89,6 +100,8 @@ struct config {
     struct config_authority directory_authorities[CONFIG_AUTHORITIES_MAX];
     unsigned directory_authority_count; // may be 0: published nowhere
     struct config_dataplane dataplane;
+    struct config_dos dos;
+    unsigned hsdir_cache_mb; // onion services' descriptors take no more memory than this
     struct {
         enum log_level level;
     } log;

@@ -248,7 +248,7 @@ static const struct {
     {"\"or_port\": 9001", "\"onion_services\": []",
      "r.json:6:3: onion_services: found an unknown key, expected one of nickname, contact, "
      "data_directory, address, or_port, exit_policy, bandwidth_rate, bandwidth_burst, "
-     "testing_network, directory_authorities, dataplane, log"},
+     "testing_network, directory_authorities, dataplane, hsdir_cache_mb, dos, log"},
     {"\"or_port\": 9001", "\"or port\\n\": 9001",
      "r.json:6:3: or port?: found an unknown key, expected \"or_port\""},
     {"  \"or_port\": 9001,\n", "",

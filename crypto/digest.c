@@ -50,6 +50,23 @@ void sha3_256(const void *bytes, size_t length, uint8_t out[SHA3_256_LEN])
     digest_or_random(EVP_sha3_256(), bytes, length, out, SHA3_256_LEN);
 }
 
+void sha3_256_both(const void *bytes, size_t part, size_t length, uint8_t part_out[SHA3_256_LEN],
+                   uint8_t out[SHA3_256_LEN])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new(), *copy = EVP_MD_CTX_new();
+
+    if (ctx == NULL || copy == NULL || EVP_DigestInit_ex(ctx, EVP_sha3_256(), NULL) != 1 ||
+        EVP_DigestUpdate(ctx, bytes, part) != 1 || EVP_MD_CTX_copy_ex(copy, ctx) != 1 ||
+        EVP_DigestUpdate(ctx, (const uint8_t *)bytes + part, length - part) != 1 ||
+        EVP_DigestFinal_ex(copy, part_out, NULL) != 1 || EVP_DigestFinal_ex(ctx, out, NULL) != 1) {
+        ERR_clear_error();
+        random_bytes(part_out, SHA3_256_LEN);
+        random_bytes(out, SHA3_256_LEN);
+    }
+    EVP_MD_CTX_free(copy);
+    EVP_MD_CTX_free(ctx);
+}
+
 void shake256(const void *bytes, size_t length, void *out, size_t out_length)
 {
     if (out_length == 0)

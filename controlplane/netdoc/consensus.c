@@ -129,8 +129,7 @@ int consensus_parse(const uint8_t *text, size_t length, struct consensus **out, 
         goto fail;
     sha1(text, signed_length, p.c->signed_sha1);
     sha256(text, signed_length, p.c->signed_sha256);
-    sha3_256(text, length, p.c->sha3);
-    sha3_256(text, signed_length, p.c->sha3_signed);
+    sha3_256_both(text, signed_length, length, p.c->sha3_signed, p.c->sha3);
     *out = p.c;
     return 0;
 fail:

@@ -17,12 +17,14 @@ struct router_document {
     uint8_t ed_id[32];
     uint8_t sha1[20]; // of its signed part: what it is called by
     time_t published;
+    time_t expires;              // when the first of its Ed25519 certificates does; not checked
     uint8_t extra_info_sha1[20]; // descriptors only; zeros: none
     size_t text_length;
 };
 
-// The first document of a text that may hold many. 0 or -EINVAL (malformed, or a bad signature);
-// `*length` (also then) is where the next one begins, at least 1 for a text that is not empty.
+// The first document of a text that may hold many. 0 or -EINVAL (malformed, or a bad signature or
+// cross-certificate); `*length` (also then) is where the next one begins, at least 1 for a text
+// that is not empty. Takes about half a millisecond.
 int router_descriptor_parse(const uint8_t *text, size_t size, struct router_document *out,
                             size_t *length);
 // An extra-info's RSA signature can be checked only with its relay's identity key: the Ed25519

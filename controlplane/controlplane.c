@@ -17,6 +17,7 @@
 #include "dos/dos.h"
 #include "identity/identity.h"
 #include "link/link.h"
+#include "onion/hsdir.h"
 #include "onion/onion.h"
 #include "relay.h"
 
@@ -105,6 +106,7 @@ static void tick(uv_timer_t *timer)
     struct relay *relay = &cp->relay;
     relay->uptime_s = 1 + (uint32_t)((uv_now(relay->loop) - cp->started_ms) / 1000);
     onion_tick(relay);
+    hsdir_tick(relay->hsdir);
     dos_tick(relay->dos);
 }
 
@@ -143,6 +145,7 @@ static bool make_parts(struct relay *relay, char *error, size_t error_size)
         return false;
     snprintf(error, error_size, "no memory for the control plane");
     return (relay->dos = dos_create(relay)) && (relay->onion = onion_table_create(relay)) &&
+           (relay->hsdir = hsdir_create(relay)) &&
            (relay->connections = connection_table_create(relay, link_accept)) &&
            (relay->links = link_table_create(relay)) &&
            (relay->circuits = circuit_table_create(relay)) &&
@@ -156,6 +159,7 @@ static void free_parts(struct relay *relay)
         circuit_table_free(relay->circuits);
     link_table_free(relay->links);
     connection_table_free(relay->connections);
+    hsdir_free(relay->hsdir);
     onion_table_free(relay->onion);
     dos_free(relay->dos);
     identity_free(relay->identity);

@@ -10,6 +10,8 @@ usage() {
 usage: sudo ./test.sh [NAME…]   all tests, or those named
        ./test.sh --fast [NAME…] only those that need no root and no network
        ./test.sh --list         the names
+FUZZ_SECONDS=N sets how long each fuzz-… test runs (20; 0: only its seeds), FUZZ_CORPUS=DIR where
+it keeps the inputs that it found, for a later run.
 The last line is "N passed, N failed"; the status is 1 if any failed.
 END
 }
@@ -27,13 +29,18 @@ for argument in "$@"; do
 done
 
 network=no
+fuzz=no
 [ $mode = all ] && [ ${#names[@]} = 0 ] && network=yes
+[ $mode != list ] && [ ${#names[@]} = 0 ] && fuzz=yes
 for name in "${names[@]}"; do
-    case $name in network-*)
-        [ $mode = fast ] && die "'$name' needs root and a network, so not with --fast"
-        network=yes ;;
+    case $name in
+        network-*)
+            [ $mode = fast ] && die "'$name' needs root and a network, so not with --fast"
+            network=yes ;;
+        fuzz-*) fuzz=yes ;;
     esac
 done
+[ $fuzz = yes ] && build_packages+=("${fuzz_packages[@]}")
 
 # Only what needs a network needs root, when the packages are there.
 if [ $network = yes ]; then
@@ -46,7 +53,7 @@ else
 fi
 
 configure_debug
-run=(/usr/bin/python3 tests/run.py --debug build/debug)
+run=(/usr/bin/python3 tests/run.py --debug build/debug --fuzz build/fuzz)
 known=$("${run[@]}" --list) || exit 2
 if [ $mode = list ]; then
     echo "$known"
@@ -57,9 +64,11 @@ for name in "${names[@]}"; do
 done
 
 build_debug
+[ $fuzz = no ] || build_fuzz
 if [ $network = yes ]; then
     build_release bench/ramson-bench
-    as_root env PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 \
+    as_root env PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 FUZZ_SECONDS="${FUZZ_SECONDS:-}" \
+        FUZZ_CORPUS="${FUZZ_CORPUS:-}" \
         "${run[@]}" --release build/release "${names[@]}"
 elif [ $mode = fast ]; then
     "${run[@]}" --fast "${names[@]}"

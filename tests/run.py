@@ -1,15 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs the unit tests and the network tests that ./test.sh has built; see ./test.sh --help."""
+"""Runs the unit, fuzz and network tests that ./test.sh has built; see ./test.sh --help."""
 
 import argparse
 import concurrent.futures
+import glob
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,6 +21,11 @@ sys.path.insert(0, os.path.join(HERE, "network"))
 SKIPPED = 77  # the exit status by which a meson test says that it could not run
 UNIT_ENVIRONMENT = {
     "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+FUZZ_SECONDS = 20  # for each; the environment's FUZZ_SECONDS changes it
+FUZZ_ENVIRONMENT = {
+    "ASAN_OPTIONS": "quarantine_size_mb=32",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
 }
 
@@ -156,6 +164,47 @@ def run_unit(test, build):
     return f"status {done.returncode}\n" + "\n".join(shown)
 
 
+def fuzz_tests():
+    """A test for each target that is there: its name, and the parser's as files have it."""
+    files = glob.glob(os.path.join(HERE, "fuzz", "fuzz_*.c"))
+    parsers = sorted(os.path.basename(path)[len("fuzz_"):-len(".c")] for path in files)
+    return {"fuzz-" + parser.replace("_", "-"): parser for parser in parsers}
+
+
+def run_fuzz(name, parser, build):
+    """None, or what libFuzzer found and how to see it again."""
+    seconds = int(os.environ.get("FUZZ_SECONDS") or FUZZ_SECONDS)
+    binary = os.path.join(build, "tests", "fuzz", name)
+    found = tempfile.mkdtemp(prefix=f"ramson-{name}-")
+    kept = os.environ.get("FUZZ_CORPUS")
+    corpus = os.path.join(kept, parser) if kept else os.path.join(found, "corpus")
+    os.makedirs(corpus, exist_ok=True)
+    command = [binary, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024",
+               f"-artifact_prefix={found}/", "-print_final_stats=1", corpus]
+    if seconds == 0:
+        command.insert(1, "-runs=0")
+    seeds = os.path.join(HERE, "fuzz", "seeds", parser)
+    if os.path.isdir(seeds):
+        command.append(seeds)
+    words = os.path.join(HERE, "fuzz", parser + ".dict")
+    if os.path.exists(words):
+        command.insert(1, f"-dict={words}")
+    try:
+        done = subprocess.run(command, env={**os.environ, **FUZZ_ENVIRONMENT}, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, errors="replace", timeout=seconds + 120)
+        text, status = done.stdout, done.returncode
+    except subprocess.TimeoutExpired as late:
+        text, status = str(late.output or ""), "none: it does not end"
+    if status == 0:
+        shutil.rmtree(found, ignore_errors=True)
+        return None
+    inputs = sorted(path for path in glob.glob(found + "/*") if os.path.isfile(path))
+    lines = [l for l in text.splitlines() if not re.match(r"#\d+\t|INFO: |\tNEW_FUNC|stat::", l)]
+    again = [f"to see it again: {binary} {path}" for path in inputs]
+    return f"status {status}\n" + "\n".join([*lines[:60], *again])
+
+
 class SharedNetwork:
     """The private network that the network tests share: made when the first one needs it."""
 
@@ -219,6 +268,7 @@ def run_network(case, shared):
 def parse(arguments):
     parser = argparse.ArgumentParser()
     parser.add_argument("--debug", required=True, help="build folder with sanitizers")
+    parser.add_argument("--fuzz", help="build folder of the fuzz targets")
     parser.add_argument("--release", help="release build folder")
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--list", action="store_true")
@@ -235,10 +285,11 @@ def main():
     import cases
     units = {t["name"]: t for t in unit_tests(arguments.debug)}
     networks = {} if arguments.fast else {c.name: c for c in cases.load()}
+    fuzzers = fuzz_tests() if arguments.fuzz else {}
     if arguments.list:
-        print("\n".join([*units, *networks]))
+        print("\n".join([*units, *fuzzers, *networks]))
         return 0
-    chosen = arguments.names or [*units, *networks]
+    chosen = arguments.names or [*units, *fuzzers, *networks]
     results, shared = Results(), SharedNetwork(arguments)
     try:
         results.run_together({name: lambda t=test: run_unit(t, arguments.debug)
@@ -247,6 +298,8 @@ def main():
         for name, test in units.items():
             if name in chosen and not test["is_parallel"]:
                 results.run(name, lambda: run_unit(test, arguments.debug))
+        results.run_together({name: lambda n=name, p=parser: run_fuzz(n, p, arguments.fuzz)
+                              for name, parser in fuzzers.items() if name in chosen})
         wanted = [n for n in networks if n in chosen]
         up = wanted and results_of_setup(results, shared)
         for name in wanted:

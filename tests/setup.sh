@@ -7,7 +7,8 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export PYTHONDONTWRITEBYTECODE=1
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 libdpdk-dev libipsec-mb-dev
-    libssl-dev libjansson-dev libsodium-dev libuv1-dev libcmocka-dev zlib1g-dev)
+    libssl-dev libjansson-dev libsodium-dev libuv1-dev libcmocka-dev zlib1g-dev libzstd-dev liblzma-dev)
+fuzz_packages=(clang libclang-rt-14-dev)
 network_packages=(tor torsocks curl iproute2 openssl python3-stem python3-cryptography)
 
 die() {
@@ -171,4 +172,21 @@ build_debug() {
 build_release() {
     configure_tree build/release --buildtype=release
     build_tree release ramson/ramson "$@"
+}
+
+# The parsers that tests/fuzz feeds, and what they are built on, by clang. A target that is new
+# since the tree was configured is found by configuring it again.
+build_fuzz() {
+    local target targets=()
+    for target in tests/fuzz/fuzz_*.c; do
+        target=${target##*/}
+        target=${target%.c}
+        targets+=("tests/fuzz/${target//_/-}")
+    done
+    CC=clang configure_tree build/fuzz -Dfuzz=true -Dwerror=false --buildtype=debug -Doptimization=1 -Dc_args=-g1 \
+        -Db_sanitize=address,undefined -Db_lundef=false
+    if [ "$(ninja -C build/fuzz -t targets all | grep -c '^tests/fuzz/fuzz-[^/]*: c_LINKER')" != ${#targets[@]} ]; then
+        as_owner meson setup --reconfigure build/fuzz >/dev/null || die "meson setup build/fuzz failed"
+    fi
+    build_tree fuzz "${targets[@]}"
 }

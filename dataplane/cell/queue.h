@@ -46,7 +46,7 @@ _Static_assert(offsetof(struct cell, body) == offsetof(struct cell, front) + CEL
 
 static inline uint8_t *cell_wire(struct cell *c)
 {
-    return c->body - (CELL_LEN - CELL_BODY_LEN);
+    return (uint8_t *)c + offsetof(struct cell, body) - (CELL_LEN - CELL_BODY_LEN);
 }
 
 // NULL when the pool is empty.

@@ -80,6 +80,22 @@ void fake_taken(struct tcp_conn *conn, size_t length)
     drop_front(&conn->out, length);
 }
 
+static void conn_free(struct tcp_conn *conn)
+{
+    free(conn->in.bytes);
+    free(conn->out.bytes);
+    free(conn);
+}
+
+void fake_free(struct tcp_conn *conn)
+{
+    struct tcp_conn **at = &conn->stack->conns;
+    while (*at != conn)
+        at = &(*at)->next;
+    *at = conn->next;
+    conn_free(conn);
+}
+
 // ---- tcp/tcp.h
 
 struct tcp_stack *tcp_stack_create(const struct tcp_config *config)
@@ -93,9 +109,7 @@ void tcp_stack_destroy(struct tcp_stack *stack)
     while (stack->conns) {
         struct tcp_conn *c = stack->conns;
         stack->conns = c->next;
-        free(c->in.bytes);
-        free(c->out.bytes);
-        free(c);
+        conn_free(c);
     }
     free(stack);
 }

@@ -39,3 +39,5 @@ void fake_gone(struct tcp_conn *conn, enum conn_close_reason reason);
 void fake_set_window(struct tcp_conn *conn, size_t window);
 // Drops the first `length` bytes of what was written.
 void fake_taken(struct tcp_conn *conn, size_t length);
+// Of a connection that the worker has closed, before its stack goes.
+void fake_free(struct tcp_conn *conn);

@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes the seeds that are not text: tests/fuzz/seeds/PARSER/NAME. Run after a format changes."""
+
+import os
+import struct
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CELL_BODY = 509
+
+
+def seed(parser, name, *parts):
+    folder = os.path.join(HERE, "seeds", parser)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as out:
+        out.write(b"".join(parts))
+
+
+def ones(n, start=1):
+    return bytes((start + i) & 255 for i in range(n))
+
+
+def cell(circid, command, body=b""):
+    return struct.pack(">IB", circid, command) + body.ljust(CELL_BODY, b"\0")
+
+
+def variable(circid, command, body):
+    return struct.pack(">IBH", circid, command, len(body)) + body
+
+
+def specifiers(*pairs):
+    return bytes([len(pairs)]) + b"".join(bytes([t, len(b)]) + b for t, b in pairs)
+
+
+IPV4, RSA_ID, ED_ID = bytes([203, 0, 113, 9]) + b"\x23\x29", ones(20), ones(32)
+NTOR = struct.pack(">HH", 2, 84) + ones(84)
+NTOR_V3 = struct.pack(">HH", 3, 32 * 4 + 7 + 32) + ones(32 * 4 + 7 + 32)
+PARAMETERS = bytes([2, 1, 0, 3, 2, 2, 6])  # congestion control; CGO
+FIRST = 0x80000001
+
+seed("extend", "ntor", specifiers((0, IPV4), (2, RSA_ID), (3, ED_ID)), NTOR)
+seed("extend", "ntor-v3-ipv6",
+     specifiers((1, bytes(16) + b"\x23\x29"), (0, IPV4), (2, RSA_ID), (3, ED_ID), (9, b"")), NTOR_V3)
+seed("onion_skin", "ntor", b"\0", NTOR)
+seed("onion_skin", "ntor-v3", b"\0", NTOR_V3)
+seed("onion_skin", "fast", b"\1", ones(20))
+seed("onion_skin", "parameters", PARAMETERS)
+seed("link_certs", "responder", b"\3", *(struct.pack(">BH", t, 140) + b"\1" + bytes([t]) +
+     struct.pack(">IB", 500000, 1) + ones(32) + b"\1" + struct.pack(">HBB", 32, 4, 0) + ones(96)
+     for t in (4, 5, 7)))
+seed("link_certs", "certificate", b"\1\4", struct.pack(">IB", 500000, 1), ones(32), b"\1",
+     struct.pack(">HBB", 32, 4, 0), ones(96))
+seed("link_cells", "netinfo", b"\0", struct.pack(">I", 1800000000), b"\4\4", IPV4[:4], b"\2\4\4",
+     IPV4[:4], b"\6\x10", ones(16))
+seed("link_cells", "auth-challenge", b"\1", ones(32), b"\0\2\0\1\0\3")
+seed("link_cells", "authenticate", b"\2\0\3\1\x60AUTH0003", ones(344))
+seed("framing", "circuit", b"\0", cell(FIRST, 10, NTOR), cell(FIRST, 9, ones(CELL_BODY)),
+     cell(FIRST, 4, b"\1"))
+seed("framing", "link-cells", b"\xc8", cell(0, 0), variable(0, 128, ones(300)),
+     variable(0, 129, b""), cell(0, 12, b"\0\2\0\0\0\0"), cell(FIRST, 5, ones(20)))

@@ -55,7 +55,7 @@ struct dir_request {
     const char *headers; // more lines of the head, each with its CRLF; copied; NULL: none
     const void *body;    // of a POST, stays valid until the end; NULL: GET
     size_t body_length;
-    size_t body_max;    // of the answer
+    size_t body_max;    // of the answer; 0: only its head is wanted, and is the end
     unsigned timeout_s; // for all of it
     unsigned idle_s;    // at most so long without a byte; 0: as long as timeout_s
     // Never from inside dir_connection_start or dir_connection_cancel. It may start others.

@@ -253,10 +253,6 @@ static void on_upload_ended(struct upload *u, bool declined)
 
 static void warn_of_config(const struct config *config)
 {
-    for (unsigned i = 0; i < config->directory_authority_count; i++)
-        if (config->directory_authorities[i].dir_port == 0)
-            log_warn("authority %s has no dir_port in the configuration: nothing is uploaded to it",
-                     config->directory_authorities[i].nickname);
     if (config->exit_policy_count != 1 || strcmp(config->exit_policy[0], "reject *:*") != 0)
         log_warn("exit_policy: this relay is no exit yet and publishes \"reject *:*\"");
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One authority's upload (6.13): HTTP POST to its directory port over a raw connection.
+// One authority's upload (6.13): HTTP POST to its directory port, or over a circuit to its OR port.
 #include "dir/upload.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "connection.h"
 #include "crypto/random.h"
+#include "dir/dir_connection.h"
 #include "relay.h"
 
 enum {
@@ -21,15 +21,6 @@ enum {
     TESTING_RETRY_REFUSED_S = 30,
     WARN_AFTER_FAILURES = 4,
 };
-
-struct address upload_address(const struct config_authority *authority)
-{
-    struct address address = authority->address;
-    address.port = authority->dir_port;
-    if (authority->dir_port == 0)
-        address.family = ADDRESS_NONE;
-    return address;
-}
 
 // Between three and five quarters, so that relays that failed together do not come back together.
 static time_t with_jitter(time_t seconds)
@@ -47,17 +38,6 @@ static time_t retry_delay(const struct upload *u)
     return with_jitter(delay < max ? delay : max);
 }
 
-// The connection may live on for a while, but we do not hear of it.
-static void leave_connection(struct upload *u, enum conn_close_reason reason)
-{
-    struct connection *c = u->connection;
-    u->connection = NULL;
-    if (c != NULL) {
-        c->user = NULL;
-        connection_close(c, reason, 0);
-    }
-}
-
 static void failed(struct upload *u, const char *why)
 {
     u->relay->counters.drop_publish++;
@@ -69,9 +49,8 @@ static void failed(struct upload *u, const char *why)
               u->authority->nickname, why);
 }
 
-static void refused(struct upload *u)
+static void refused(struct upload *u, const char *reason)
 {
-    const char *reason = u->answer.reason;
     bool testing = u->relay->config->testing_network;
     u->relay->counters.drop_publish++;
     u->failures = 0;
@@ -79,15 +58,15 @@ static void refused(struct upload *u)
         relay_now(u->relay) + with_jitter(testing ? TESTING_RETRY_REFUSED_S : RETRY_REFUSED_S);
     enum log_level level = strcmp(reason, u->refusal) == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
     log_write(level, "authority %s refuses our descriptor: %s", u->authority->nickname, reason);
-    memcpy(u->refusal, reason, sizeof(u->refusal));
+    snprintf(u->refusal, sizeof(u->refusal), "%s", reason);
 }
 
-static void accepted(struct upload *u)
+static void accepted(struct upload *u, bool not_new)
 {
     u->answered = u->uploading;
     u->failures = 0;
     u->refusal[0] = '\0';
-    if (u->answer.descriptor_not_new) {
+    if (not_new) {
         log_notice("authority %s did not take our descriptor: it is not new to it",
                    u->authority->nickname);
     } else {
@@ -96,105 +75,73 @@ static void accepted(struct upload *u)
     }
 }
 
-static void finish(struct upload *u)
+static void done(void *user, const struct dir_answer *answer)
 {
+    struct upload *u = user;
+    bool taken = answer->result == DIR_ANSWERED && answer->status == 200;
     char why[HTTP_REASON_MAX + 64];
-    leave_connection(u, CONN_CLOSE_DONE);
-    if (u->answer.state == HTTP_BAD) {
-        failed(u, "its answer is no HTTP");
-    } else if (u->answer.status == 200) {
-        accepted(u);
-    } else if (u->answer.status == 400) {
-        refused(u);
+    u->connection = NULL;
+    if (answer->result != DIR_ANSWERED) {
+        failed(u, answer->why);
+    } else if (taken) {
+        accepted(u, answer->descriptor_not_new);
+    } else if (answer->status == 400) {
+        refused(u, answer->reason);
     } else {
-        snprintf(why, sizeof(why), "HTTP status %u (%s)", u->answer.status, u->answer.reason);
+        snprintf(why, sizeof(why), "HTTP status %u (%s)", answer->status, answer->reason);
         failed(u, why);
     }
-    u->ended(u, u->answer.status == 200 && u->answer.descriptor_not_new);
+    u->ended(u, taken && answer->descriptor_not_new);
 }
 
-static void on_connected(struct connection *c)
+// The directory port if the configuration names one, else the OR port.
+static struct dir_target target_of(const struct config_authority *authority)
 {
-    struct upload *u = c->user;
-    char head[256];
-    if (u == NULL)
-        return;
-    struct address host = upload_address(u->authority);
-    int n = http_post_head("/tor/", &host, u->document->length, head, sizeof(head));
-    if (n < 0)
-        return; // does not happen: the head is short
-    connection_send(c, head, (size_t)n);
-    connection_send(c, u->document->bytes, u->document->length);
-}
-
-static void on_data(struct connection *c, uint64_t offset, const uint8_t *bytes, size_t length)
-{
-    struct upload *u = c->user;
-    connection_consumed(c, offset + length);
-    if (u != NULL && http_answer_read(&u->answer, bytes, length) != HTTP_MORE)
-        finish(u);
-}
-
-static const char *describe(enum conn_close_reason reason)
-{
-    switch (reason) {
-    case CONN_CLOSE_DONE:
-        return "it closed the connection without an answer";
-    case CONN_CLOSE_REFUSED:
-        return "connection refused";
-    case CONN_CLOSE_RESET:
-        return "connection reset";
-    case CONN_CLOSE_TIMEOUT:
-        return "timed out";
-    case CONN_CLOSE_UNREACHABLE:
-        return "no route to it";
-    case CONN_CLOSE_LIMIT:
-        return "too many connections";
-    default:
-        return "connection lost";
+    struct dir_target target = {0};
+    struct address address = authority->address;
+    if (authority->dir_port != 0) {
+        address.port = authority->dir_port;
+        target.dir_port = address;
+        return target;
     }
+    address.port = authority->or_port;
+    memcpy(target.relay.rsa_id, authority->identity, sizeof(target.relay.rsa_id));
+    target.relay.addresses[0] = address;
+    target.relay.n_addresses = 1;
+    return target;
 }
-
-static void on_closed(struct connection *c, enum conn_close_reason reason)
-{
-    struct upload *u = c->user;
-    if (u == NULL)
-        return;
-    u->connection = NULL;
-    failed(u, describe(reason));
-    u->ended(u, false);
-}
-
-static const struct connection_ops upload_ops = {
-    .connected = on_connected,
-    .data = on_data,
-    .closed = on_closed,
-};
 
 static void begin(struct upload *u, time_t now)
 {
-    struct address remote = upload_address(u->authority);
-    http_answer_begin(&u->answer);
+    const struct dir_request request = {
+        .target = target_of(u->authority),
+        .path = "/tor/",
+        .body = u->document->bytes,
+        .body_length = u->document->length,
+        .timeout_s = TIMEOUT_S,
+        .done = done,
+        .user = u,
+    };
     u->begun = now;
     u->uploading = u->document->serial;
-    u->connection = connection_dial(u->relay, &remote, &upload_ops, u);
+    u->connection = dir_connection_start(u->relay, &request);
     if (u->connection == NULL)
         failed(u, "no memory for a connection");
 }
 
 void upload_renew(struct upload *u, time_t when)
 {
-    leave_connection(u, CONN_CLOSE_DONE);
+    upload_cancel(u);
     u->failures = 0;
     u->next_try = when;
 }
 
 time_t upload_tick(struct upload *u, time_t now)
 {
-    if (u->document->serial == 0 || u->authority->dir_port == 0)
+    if (u->document->serial == 0)
         return 0;
     if (u->connection != NULL && now - u->begun >= TIMEOUT_S) {
-        leave_connection(u, CONN_CLOSE_TIMEOUT);
+        upload_cancel(u);
         failed(u, "timed out");
     }
     if (u->connection != NULL)
@@ -209,5 +156,6 @@ time_t upload_tick(struct upload *u, time_t now)
 
 void upload_cancel(struct upload *u)
 {
-    leave_connection(u, CONN_CLOSE_DONE);
+    dir_connection_cancel(u->connection);
+    u->connection = NULL;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One authority's upload: a connection at a time, its answer, and when to try again.
+// One authority's upload: a request at a time, its answer, and when to try again.
 #pragma once
 
 #include <stdbool.h>
@@ -7,11 +7,10 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "base/address.h"
 #include "config/config.h"
 #include "dir/http.h"
 
-struct connection;
+struct dir_connection;
 struct relay;
 struct upload;
 
@@ -31,18 +30,15 @@ struct upload {
     void (*ended)(struct upload *u, bool declined);
     void *user;
     // ---- private
-    struct connection *connection; // NULL: none under way
-    uint64_t uploading;            // serial of the document under way
-    uint64_t answered;             // serial of the last document that was taken
+    struct dir_connection *connection; // NULL: none under way
+    uint64_t uploading;                // serial of the document under way
+    uint64_t answered;                 // serial of the last document that was taken
     time_t begun;
     time_t next_try;
-    unsigned failures; // in a row
-    struct http_answer answer;
+    unsigned failures;                 // in a row
     char refusal[HTTP_REASON_MAX + 1]; // the last one that was logged
 };
 
-// The authority's directory port; ADDRESS_NONE: it has none.
-struct address upload_address(const struct config_authority *authority);
 // There is a new document: gives up the old one and begins at `when`.
 void upload_renew(struct upload *u, time_t when);
 // Begins, or gives up what takes too long. Returns when it wants to be called again; 0: not before

@@ -18,6 +18,7 @@
 #include "crypto/random.h"
 #include "dir/descriptor.h"
 #include "dir/publish.h"
+#include "fake_circuit.h"
 #include "identity/identity.h"
 #include "relay.h"
 #include "temp_dir.h"
@@ -160,6 +161,7 @@ static int set_up(bool testing)
     dials = 0;
     dial_fails = false;
     memset(fakes, 0, sizeof(fakes));
+    fake_circuits_clear();
     memset(&config, 0, sizeof(config));
     memset(&relay, 0, sizeof(relay));
     dir = temp_dir_make();
@@ -300,6 +302,53 @@ static void test_accepted(void **state)
     pass(17 * HOUR, 300);
     assert_int_equal(dials, AUTHORITIES);
     assert_int_equal(relay.counters.drop_publish, 0);
+}
+
+// One that has no directory port is asked over its OR port (6.13).
+static void test_by_circuit(void **state)
+{
+    (void)state;
+    static char text[DESCRIPTOR_MAX + EXTRA_INFO_MAX + 512];
+    struct config_authority *a = &config.directory_authorities[1];
+    a->dir_port = 0;
+    memset(a->identity, 0x5a, sizeof(a->identity));
+    publisher_tick(publisher);
+    assert_int_equal(open_connections(), AUTHORITIES - 1);
+    assert_int_equal(fake_circuits.asked, 1);
+    const struct own_circuit_hop *hop = &fake_circuits.path.hops[0];
+    assert_memory_equal(hop->target.rsa_id, a->identity, 20);
+    assert_int_equal(hop->target.addresses[0].port, 5100);
+    assert_false(hop->has_ntor_key);
+    fake_circuit_answer(DESTROY_NONE);
+    size_t n = fake_stream_pull(text, sizeof(text) - 1);
+    text[n] = 0;
+    assert_memory_equal(text, "POST /tor/ HTTP/1.0\r\nHost: 10.0.1.1:5100\r\n", 42);
+    const char *body = strstr(text, "\r\n\r\n") + 4;
+    assert_memory_equal(body, "router ramson0 10.0.0.2 9001 0 0\n", 33);
+    fake_stream_push(ACCEPT, sizeof(ACCEPT) - 1, 5);
+    assert_true(fake_circuits.stream.close_asked);
+    fake_stream_end(END_MISC);
+    assert_int_equal(relay.counters.descriptors_published, 1);
+
+    for (unsigned i = 0; i < AUTHORITIES; i += 2) {
+        fake_connect(to_authority(i));
+        fake_answer(to_authority(i), ACCEPT, 1000);
+    }
+    end_closed();
+    pass(17 * HOUR, 300);
+    assert_int_equal(fake_circuits.asked, 1);
+    assert_int_equal(relay.counters.descriptors_published, AUTHORITIES);
+}
+
+static void test_by_circuit_fails(void **state)
+{
+    (void)state;
+    config.directory_authorities[0].dir_port = 0;
+    publisher_tick(publisher);
+    fake_circuit_answer(DESTROY_CONNECTFAILED);
+    assert_int_equal(relay.counters.drop_publish, 1);
+    pass(10, 1);
+    assert_int_equal(fake_circuits.asked, 2); // and again
 }
 
 static void test_republished_within_18_hours(void **state)
@@ -598,6 +647,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_request, set_up_public),
         TEST(test_accepted, set_up_public),
+        TEST(test_by_circuit, set_up_public),
+        TEST(test_by_circuit_fails, set_up_testing),
         TEST(test_republished_within_18_hours, set_up_public),
         TEST(test_retries_in_a_testing_network, set_up_testing),
         TEST(test_back_off, set_up_public),

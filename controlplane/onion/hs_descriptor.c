@@ -17,7 +17,12 @@ enum {
 
 static const char signature_prefix[] = "Tor onion service descriptor sig v3";
 
-enum { SIGNATURE_PREFIX_LEN = sizeof(signature_prefix) - 1 };
+static const char signature_keyword[] = "signature ";
+
+enum {
+    SIGNATURE_PREFIX_LEN = sizeof(signature_prefix) - 1,
+    SIGNATURE_KEYWORD_LEN = sizeof(signature_keyword) - 1,
+};
 
 // In the order in which services write them; only the first and the last must be in their place.
 enum item {
@@ -41,9 +46,10 @@ static int read_only_number(const struct token *t, uint64_t most, uint64_t *out)
 static int read_version(const struct token *t, struct hs_descriptor *out)
 {
     uint64_t version;
-    bool first = t->start == out->text && text_begins(t->keyword, "hs-descriptor");
-    return first && read_only_number(t, UINT32_MAX, &version) == 0 && version == VERSION ? 0
-                                                                                         : -EINVAL;
+    bool first = t->start == out->text && t->keyword.at == (const char *)out->text;
+    if (!first || read_only_number(t, UINT32_MAX, &version) < 0 || version != VERSION)
+        return -EINVAL;
+    return 0;
 }
 
 static int read_lifetime(const struct token *t, struct hs_descriptor *out)
@@ -108,10 +114,11 @@ static int read_superencrypted(const struct token *t, struct hs_descriptor *out)
 static int read_signature(const struct token *t, struct hs_descriptor *out)
 {
     struct text argument[2];
+    bool good = t->label.length == 0 && token_arguments(t, argument, 2) == 1 &&
+                argument[0].length == SIGNATURE_TEXT_LEN &&
+                text_base64(argument[0], out->signature, sizeof(out->signature)) == 0 &&
+                memcmp(t->start, signature_keyword, SIGNATURE_KEYWORD_LEN) == 0;
     out->signed_length = (size_t)(t->start - out->text);
-    bool good = t->label.length == 0 && memcmp(t->start, "signature ", 10) == 0 &&
-                token_arguments(t, argument, 2) == 1 && argument[0].length == SIGNATURE_TEXT_LEN &&
-                text_base64(argument[0], out->signature, sizeof(out->signature)) == 0;
     return good ? 0 : -EINVAL;
 }
 
@@ -143,19 +150,48 @@ static int read_item(const struct token *t, unsigned *seen, struct hs_descriptor
     return 0;
 }
 
-int hs_descriptor_parse(const uint8_t *text, size_t length, struct hs_descriptor *out)
+static int read_items(const uint8_t *text, size_t length, unsigned *seen, struct hs_descriptor *out)
 {
     struct reader r = reader_of(text, length);
     struct token t;
-    unsigned seen = 0;
     int more;
+    while ((more = token_next(&r, &t)) > 0)
+        if (read_item(&t, seen, out) < 0 || !(*seen & 1u << ITEM_VERSION))
+            return -EINVAL;
+    return more;
+}
+
+// Some services' last line has no end; to others' readers that is no matter.
+static int read_unended_line(const uint8_t *line, size_t length, unsigned *seen,
+                             struct hs_descriptor *out)
+{
+    char ended[SIGNATURE_KEYWORD_LEN + SIGNATURE_TEXT_LEN + 1] = {0};
+    struct reader r = reader_of(ended, sizeof(ended));
+    struct token t;
+    if (length + 1 != sizeof(ended))
+        return -EINVAL;
+    memcpy(ended, line, length);
+    ended[length] = '\n';
+    if (token_next(&r, &t) != 1 || !text_is(t.keyword, "signature"))
+        return -EINVAL;
+    t.start = line;
+    return read_item(&t, seen, out);
+}
+
+int hs_descriptor_parse(const uint8_t *text, size_t length, struct hs_descriptor *out)
+{
+    unsigned seen = 0;
     *out = (struct hs_descriptor){.text = text};
     if (!text_is_clean(text, length))
         return -EINVAL;
-    while ((more = token_next(&r, &t)) > 0)
-        if (read_item(&t, &seen, out) < 0 || !(seen & 1u << ITEM_VERSION))
-            return -EINVAL;
-    return more == 0 && seen == (1u << ITEMS) - 1 ? 0 : -EINVAL;
+    size_t ended = length;
+    while (ended > 0 && text[ended - 1] != '\n')
+        ended--;
+    if (read_items(text, ended, &seen, out) < 0)
+        return -EINVAL;
+    if (ended < length && read_unended_line(text + ended, length - ended, &seen, out) < 0)
+        return -EINVAL;
+    return seen == (1u << ITEMS) - 1 ? 0 : -EINVAL;
 }
 
 int hs_descriptor_verify(const struct hs_descriptor *d, uint64_t now_s)

@@ -12,6 +12,7 @@
 #include "crypto/random.h"
 #include "dir/bandwidth.h"
 #include "dir/descriptor.h"
+#include "dir/store.h"
 #include "dir/upload.h"
 #include "identity/identity.h"
 #include "relay.h"
@@ -22,6 +23,7 @@ enum {
     PUBLISH_JITTER_S = 1800,
     // An authority that keeps its descriptor for less than 2 hours' difference takes the next one.
     PUBLISH_AFTER_DECLINED_S = 2 * 3600 + 900,
+    PUBLISH_AFTER_UNLISTED_S = 90 * 60,
     CHANGE_SETTLE_S = 2,    // changes that come together are published together
     PUBLISH_SPACING_S = 60, // and not more often than this
     TESTING_PUBLISH_SPACING_S = 5,
@@ -53,9 +55,12 @@ struct publisher {
     time_t bandwidth_news_at;
     uint32_t bandwidth_published;
     struct bandwidth bandwidth;
+    struct publisher_listing listing; // all zeros: no consensus yet
+    bool outdated;
     uint64_t serial; // of the newest document
     struct upload_document document;
     char *text; // descriptor, then extra-info
+    size_t descriptor_length;
     unsigned n_uploads;
     struct upload *uploads;
 };
@@ -128,11 +133,26 @@ static int build_text(struct publisher *p, time_t now)
     int extra_length = build_extra_info(p, now, extra_info, &digest);
     int length = extra_length < 0 ? extra_length : build_descriptor(p, now, &digest, p->text);
     if (length >= 0) {
+        p->descriptor_length = (size_t)length;
         memcpy(p->text + length, extra_info, (size_t)extra_length);
         length += extra_length;
     }
     free(extra_info);
     return length;
+}
+
+// What we publish we also serve.
+static void offer_own(struct publisher *p, size_t length)
+{
+    size_t split = p->descriptor_length;
+    if (p->relay->store == NULL)
+        return;
+    struct blob *descriptor = blob_create(p->text, split);
+    struct blob *extra_info = blob_create(p->text + split, length - split);
+    if (descriptor != NULL && extra_info != NULL)
+        store_set_own(p->relay->store, descriptor, extra_info);
+    blob_drop(descriptor);
+    blob_drop(extra_info);
 }
 
 static void build(struct publisher *p, time_t now)
@@ -147,6 +167,7 @@ static void build(struct publisher *p, time_t now)
         p->not_before = now + BUILD_RETRY_S;
         return;
     }
+    offer_own(p, (size_t)length);
     p->document.serial = ++p->serial;
     p->document.bytes = p->text;
     p->document.length = (size_t)length;
@@ -185,6 +206,15 @@ static void check_bandwidth(struct publisher *p, time_t now)
         return;
     p->bandwidth_news_at = now;
     note_change(p, now);
+}
+
+static void check_listing(struct publisher *p, time_t now)
+{
+    const struct publisher_listing *l = &p->listing;
+    bool live = l->valid_after <= now && now <= l->valid_until;
+    bool wrong = !l->listed || (l->stale && l->valid_after > p->published);
+    if (live && wrong && p->published != 0 && now - p->published >= PUBLISH_AFTER_UNLISTED_S)
+        note_change(p, now);
 }
 
 // Deadlines are in wall-clock time, as the descriptor is. When the clock is set back they would lie
@@ -234,6 +264,11 @@ void publisher_tick(struct publisher *p)
             note_change(p, now);
     }
     check_bandwidth(p, now);
+    check_listing(p, now);
+    if (p->outdated) {
+        arm(p, now, now + TICK_MAX_S);
+        return;
+    }
     if (now >= build_due(p))
         build(p, now);
     time_t next = earlier(build_due(p), p->maintain_at);
@@ -332,4 +367,20 @@ void publisher_traffic(struct publisher *p, uint64_t read_bytes, uint64_t writte
     check_bandwidth(p, now);
     if (!known && p->changed_at != 0)
         uv_timer_start(&p->timer->timer, on_timer, CHANGE_SETTLE_S * 1000, 0);
+}
+
+void publisher_listed(struct publisher *p, const struct publisher_listing *listing)
+{
+    p->listing = *listing;
+}
+
+bool publisher_set_outdated(struct publisher *p, bool outdated)
+{
+    if (outdated == p->outdated)
+        return false;
+    p->outdated = outdated;
+    for (unsigned i = 0; outdated && i < p->n_uploads; i++)
+        upload_cancel(&p->uploads[i]);
+    uv_timer_start(&p->timer->timer, on_timer, 0, 0);
+    return true;
 }

@@ -4,7 +4,9 @@
 // Control thread only.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 struct relay;
 struct publisher;
@@ -21,3 +23,14 @@ void publisher_changed(struct publisher *p);
 void publisher_traffic(struct publisher *p, uint64_t read_bytes, uint64_t written_bytes);
 // Does what is due by the relay's clock. The timer calls it; for a test that turns the clock.
 void publisher_tick(struct publisher *p);
+
+// What the newest consensus makes of us (6.14): a relay that it does not list, or whose descriptor
+// it calls stale, publishes again after 90 minutes.
+struct publisher_listing {
+    bool listed, stale;
+    time_t valid_after, valid_until;
+};
+void publisher_listed(struct publisher *p, const struct publisher_listing *listing);
+// The network requires of relays what this one cannot do: nothing is published any more, until it
+// is told otherwise (6.34). True: that is news.
+bool publisher_set_outdated(struct publisher *p, bool outdated);

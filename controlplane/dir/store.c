@@ -116,6 +116,22 @@ const struct router_document *store_descriptor(const struct directory_store *sto
     return d != NULL ? &d->info : NULL;
 }
 
+bool store_relay_keys(const struct directory_store *store, const uint8_t rsa_id[20],
+                      struct relay_keys *out)
+{
+    const struct stored_consensus *c =
+        store != NULL ? store_consensus(store, CONSENSUS_MICRODESC, 0) : NULL;
+    const struct router_status *r = c != NULL ? consensus_find(c->parsed, rsa_id) : NULL;
+    const struct stored_document *d =
+        r != NULL ? store_find_document(store, DOCUMENT_MICRODESCRIPTOR, r->digest) : NULL;
+    if (d == NULL)
+        return false;
+    out->has_ed_id = d->info.has_ed_id;
+    memcpy(out->ed_id, d->info.ed_id, sizeof(out->ed_id));
+    memcpy(out->ntor_key, d->ntor_key, sizeof(out->ntor_key));
+    return true;
+}
+
 size_t store_bytes(const struct directory_store *store)
 {
     size_t bytes = 0;

@@ -107,5 +107,14 @@ const struct certificate *const *store_certificates(const struct directory_store
 // What a descriptor says that is in the store by its SHA-1; NULL if it is not.
 const struct router_document *store_descriptor(const struct directory_store *store,
                                                const uint8_t sha1[20]);
+// What is known of a relay of the consensus by its microdescriptor. False: it is not listed, or its
+// microdescriptor is not there yet.
+struct relay_keys {
+    bool has_ed_id;
+    uint8_t ed_id[32];
+    uint8_t ntor_key[32];
+};
+bool store_relay_keys(const struct directory_store *store, const uint8_t rsa_id[20],
+                      struct relay_keys *out);
 // Bytes of all texts.
 size_t store_bytes(const struct directory_store *store);

@@ -99,12 +99,21 @@ int store_add_document(struct directory_store *store, enum document_kind kind,
     return 0;
 }
 
+void store_document_of_microdescriptor(const struct microdescriptor *m, struct stored_document *d)
+{
+    memcpy(d->digest, m->sha256, sizeof(m->sha256));
+    memcpy(d->ntor_key, m->ntor_key, sizeof(m->ntor_key));
+    memcpy(d->info.ed_id, m->ed_id, sizeof(m->ed_id));
+    d->info.has_ed_id = m->has_ed_id;
+    d->info.text_length = m->text_length;
+}
+
 int store_put_microdescriptor(struct directory_store *store, const struct microdescriptor *m,
                               const uint8_t *text)
 {
     time_t now = relay_now(store->relay);
     struct stored_document d = {.listed = now, .downloaded = now};
-    memcpy(d.digest, m->sha256, sizeof(m->sha256));
+    store_document_of_microdescriptor(m, &d);
     return store_add_document(store, DOCUMENT_MICRODESCRIPTOR, &d, text, m->text_length);
 }
 

@@ -22,7 +22,8 @@ enum document_kind {
 struct stored_document {
     struct blob *text;
     uint8_t digest[STORE_DIGEST_LEN]; // what it is asked for by; 20 or 32 bytes
-    struct router_document info;      // not of microdescriptors
+    struct router_document info;      // of microdescriptors: ed_id only
+    uint8_t ntor_key[32];             // of microdescriptors
     time_t listed;                    // when a consensus last did; of an extra-info: a descriptor
     time_t downloaded;
     bool own;
@@ -65,6 +66,7 @@ static inline size_t document_digest_length(enum document_kind kind)
 // Adds one (fields of `d` but `text` are set; copies). 0, -EEXIST, -ENOMEM, -ENOSPC.
 int store_add_document(struct directory_store *store, enum document_kind kind,
                        const struct stored_document *d, const uint8_t *text, size_t length);
+void store_document_of_microdescriptor(const struct microdescriptor *m, struct stored_document *d);
 struct stored_document *store_find_document(const struct directory_store *store,
                                             enum document_kind kind, const uint8_t *digest);
 // The documents that the consensus lists are so as of now.

@@ -75,8 +75,8 @@ static int parse_one(enum document_kind kind, const uint8_t *text, size_t size,
     switch (kind) {
     case DOCUMENT_MICRODESCRIPTOR:
         result = microdescriptor_parse(text, size, &m, length);
-        d->info.text_length = m.text_length;
-        memcpy(d->digest, m.sha256, sizeof(m.sha256));
+        if (result == 0)
+            store_document_of_microdescriptor(&m, d);
         return result;
     case DOCUMENT_DESCRIPTOR:
         result = router_descriptor_parse(text, size, &d->info, length);

@@ -167,7 +167,14 @@
     X(drop_dos_stream, "streams beyond their circuit's rate")                                      \
     X(circuits_destroyed_protocol, "circuits closed for breaking the protocol")                    \
     X(descriptors_published, "descriptors accepted by an authority")                               \
-    X(drop_publish, "descriptor uploads that failed")
+    X(drop_publish, "descriptor uploads that failed")                                              \
+    X(directory_requests, "requests to directories")                                               \
+    X(directory_consensuses, "new consensuses")                                                    \
+    X(directory_diffs, "… of these, that came as a diff")                                          \
+    X(directory_documents, "certificates and descriptors that came")                               \
+    X(drop_directory_request, "requests to directories that failed")                               \
+    X(drop_directory_consensus, "consensuses that too few authorities had signed")                 \
+    X(drop_directory_document, "documents that were malformed, or that nobody had asked for")
 
 struct counters {
 #define COUNTER_FIELD(name, what) uint64_t name;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A new consensus is told to those whom it concerns.
+#include "dir/network_view.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "dir/parameters.h"
+#include "dir/protocols.h"
+#include "dir/publish.h"
+#include "dir/store.h"
+#include "identity/identity.h"
+#include "netdoc/consensus.h"
+#include "netdoc/protocol_list.h"
+#include "relay.h"
+
+// The newer one of both flavours; they say the same of what concerns us here.
+static const struct consensus *newest(const struct directory_store *store)
+{
+    const struct stored_consensus *micro = store_consensus(store, CONSENSUS_MICRODESC, 0);
+    const struct stored_consensus *full = store_consensus(store, CONSENSUS_NS, 0);
+    if (micro == NULL || (full != NULL && full->valid_after > micro->valid_after))
+        return full == NULL ? NULL : full->parsed;
+    return micro->parsed;
+}
+
+static void check_protocols(struct relay *relay, const struct consensus *c)
+{
+    char ours[256], missing[64] = "";
+    if (protocols_line(ours, sizeof(ours)) < 0)
+        return;
+    bool outdated =
+        !protocol_list_covers(ours, c->required_relay_protocols, missing, sizeof(missing));
+    if (relay->publisher != NULL && publisher_set_outdated(relay->publisher, outdated) && outdated)
+        log_error("the network requires a protocol of relays that this one does not speak (%s): "
+                  "its descriptor is no longer published; a newer version is needed",
+                  missing);
+    if (!outdated &&
+        !protocol_list_covers(ours, c->recommended_relay_protocols, missing, sizeof(missing)))
+        log_info("the network recommends a protocol that this relay does not speak: %s", missing);
+}
+
+static void tell_publisher(struct relay *relay, const struct consensus *c)
+{
+    if (relay->publisher == NULL || relay->identity == NULL)
+        return;
+    const struct router_status *us = consensus_find(c, relay->identity->rsa_id);
+    publisher_listed(relay->publisher, &(struct publisher_listing){
+                                           .listed = us != NULL,
+                                           .stale = us != NULL && (us->flags & ROUTER_STALE_DESC),
+                                           .valid_after = c->valid_after,
+                                           .valid_until = c->valid_until,
+                                       });
+}
+
+void network_view_changed(struct relay *relay)
+{
+    const struct consensus *c = newest(relay->store);
+    parameters_update(relay, c);
+    if (c == NULL)
+        return;
+    check_protocols(relay, c);
+    tell_publisher(relay, c);
+}

@@ -63,14 +63,31 @@ static bool is_due(const struct directory_client *c, enum consensus_flavour flav
 
 // ---- asking
 
-static bool choose_source(const struct directory_client *c, unsigned failures, struct source *out)
+static bool was_tried(void *download, const uint8_t rsa_id[20])
+{
+    const struct consensus_download *d = download;
+    for (unsigned i = 0; i < d->n_tried; i++)
+        if (memcmp(d->tried[i], rsa_id, 20) == 0)
+            return true;
+    return false;
+}
+
+// Each authority in turn, for each has it first. That none of them can be reached is no reason to
+// go without.
+static bool choose_source(const struct directory_client *c, struct consensus_download *d,
+                          struct source *out)
 {
     const struct relay *relay = c->relay;
-    // Authorities have it first. That none of them can be reached is no reason to go without.
-    if (failures % 3 == 2 && source_choose_cache(relay, &c->failures, NULL, NULL, out))
+    if (d->download.failures % 3 == 2 && source_choose_cache(relay, &c->failures, NULL, NULL, out))
         return true;
-    return source_choose_authority(relay, &c->failures, NULL, NULL, out) ||
-           source_choose_cache(relay, &c->failures, NULL, NULL, out);
+    if (!source_choose_authority(relay, &c->failures, was_tried, d, out)) {
+        d->n_tried = 0;
+        if (!source_choose_authority(relay, &c->failures, NULL, NULL, out))
+            return source_choose_cache(relay, &c->failures, NULL, NULL, out);
+    }
+    if (d->n_tried < CONFIG_AUTHORITIES_MAX)
+        memcpy(d->tried[d->n_tried++], out->target.relay.rsa_id, 20);
+    return true;
 }
 
 // The authorities that we know: who is asked has one that most of them signed, or says 404.
@@ -108,18 +125,23 @@ static void write_headers(const struct directory_client *c, enum consensus_flavo
     snprintf(out + used, capacity - (size_t)used, "X-Or-Diff-From-Consensus: %s\r\n", hex);
 }
 
+static uint32_t delay_max_s(const struct directory_client *c)
+{
+    return client_is_testing(c) ? DOWNLOAD_DELAY_TESTING_MAX_S : DOWNLOAD_DELAY_CONSENSUS_MAX_S;
+}
+
 static void fetch(struct directory_client *c, enum consensus_flavour flavour, time_t now)
 {
     struct consensus_download *d = &c->consensuses[flavour];
     char path[PATH_MAX_LENGTH], headers[512];
     struct source source;
-    if (!choose_source(c, d->download.failures, &source))
+    if (!choose_source(c, d, &source))
         return;
     write_path(c, flavour, path);
     write_headers(c, flavour, headers, sizeof(headers));
     d->fetching = client_fetch(c, FETCH_CONSENSUS, flavour, &source, path, headers, NULL, 0);
     if (!d->fetching)
-        download_failed(&d->download, now, client_delay_max_s(c));
+        download_failed(&d->download, now, delay_max_s(c));
 }
 
 void client_fetch_consensuses(struct directory_client *c, time_t now)
@@ -142,7 +164,7 @@ void client_consensus_failed(struct directory_client *c, enum consensus_flavour 
                              const struct source *source, const char *why)
 {
     struct consensus_download *d = &c->consensuses[flavour];
-    download_failed(&d->download, relay_now(c->relay), client_delay_max_s(c));
+    download_failed(&d->download, relay_now(c->relay), delay_max_s(c));
     enum log_level level =
         d->download.failures == WARN_AFTER_FAILURES ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
     log_write(level, "directory: no new %s consensus from %s %s: %s; trying again",
@@ -208,6 +230,7 @@ static void put(struct directory_client *c, struct blob *text, struct consensus 
     relay->counters.directory_diffs += was_diff;
     d->download = (struct download){0};
     d->without_diff = false;
+    d->n_tried = 0;
     d->due = next_fetch(store_consensus(relay->store, flavour, 0), now);
     client_downloads_reset(c);
     c->missing_known = false;

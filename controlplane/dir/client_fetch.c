@@ -90,6 +90,14 @@ static void read_answer(uv_work_t *work)
     uv_sem_post(&f->read);
 }
 
+// An answer that is of no use: its directory is not asked so soon again.
+static void useless(struct fetch *f)
+{
+    if (f->answer.was_diff)
+        f->client->consensuses[f->flavour].without_diff = true;
+    failed(f, f->answer.wrong != NULL ? f->answer.wrong : "it cannot be read", true);
+}
+
 static void was_read(uv_work_t *work, int status)
 {
     struct fetch *f = work->data;
@@ -99,7 +107,7 @@ static void was_read(uv_work_t *work, int status)
     else if (status != 0)
         failed(f, "no helper thread", false);
     else if (f->answer.wrong != NULL || f->answer.text == NULL)
-        failed(f, f->answer.wrong != NULL ? f->answer.wrong : "it cannot be read", true);
+        useless(f);
     else
         take(f);
 }

@@ -54,6 +54,8 @@ struct consensus_download {
     time_t due; // by the one that we have
     bool without_diff;
     bool fetching;
+    uint8_t tried[CONFIG_AUTHORITIES_MAX][20]; // authorities, since the last success
+    unsigned n_tried;
     // Enough signatures if only some certificates were there.
     struct consensus *waiting;
     struct blob *waiting_text;

@@ -7,7 +7,11 @@
 #include <stdint.h>
 #include <time.h>
 
-enum { DOWNLOAD_DELAY_MAX_S = 3600, DOWNLOAD_DELAY_TESTING_MAX_S = 10 };
+enum {
+    DOWNLOAD_DELAY_MAX_S = 3600,
+    DOWNLOAD_DELAY_CONSENSUS_MAX_S = 900, // it has a third of its life left when it is asked for
+    DOWNLOAD_DELAY_TESTING_MAX_S = 10,
+};
 
 struct download { // all zeros: at once
     time_t next_try;

@@ -287,6 +287,7 @@ static void test_authorities_that_fail(void **state)
             set_up(state);
         fake.authorities[0] = fake.authorities[1] = bad[i];
         bootstrap();
+        pass(600, 10);
         assert_whole();
         assert_int_equal(relay.counters.drop_directory_consensus, 0);
         if (i + 1 < sizeof(bad) / sizeof(bad[0]))
@@ -300,6 +301,7 @@ static void test_forged(void **state)
     fake.authorities[0] = FORGES;
     fake.authorities[1] = FORGES;
     bootstrap();
+    pass(600, 10);
     assert_whole();
     assert_int_equal(parameters_of(&relay)->circuit_window_cells, 900);
     // All of them: nothing is believed.
@@ -329,8 +331,9 @@ static void test_old_consensus(void **state)
     pass(100 * 60 - fake.now % HOUR, 30);
     assert_int_equal(held(CONSENSUS_NS)->valid_after, valid_after);
     fake.authorities[1] = ANSWERS;
-    pass(20 * 60, 30);
-    assert_int_equal(held(CONSENSUS_NS)->valid_after, valid_after + HOUR);
+    pass(60 * 60, 30);
+    assert_true(held(CONSENSUS_NS)->valid_after > valid_after);
+    assert_true(held(CONSENSUS_MICRODESC)->valid_after > valid_after);
     assert_whole();
 }
 

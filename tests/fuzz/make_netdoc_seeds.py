@@ -1,0 +1,50 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Makes tests/fuzz/seeds/PARSER/NAME of directory documents from those of tests/unit/netdoc/data."""
+
+import os
+import re
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DATA = os.path.join(HERE, "../unit/netdoc/data")
+
+
+def load(name):
+    with open(os.path.join(DATA, name)) as file:
+        return file.read()
+
+
+def save(parser, name, text):
+    os.makedirs(os.path.join(HERE, "seeds", parser), exist_ok=True)
+    with open(os.path.join(HERE, "seeds", parser, name), "w") as file:
+        file.write(text)
+
+
+def split(text, keyword):
+    return [keyword + part for part in re.split(rf"(?m)^{keyword}(?=[ \n])", text)[1:]]
+
+
+def small(consensus):
+    """Two of its routers, and two signatures."""
+    header, *routers = re.split(r"(?m)^(?=r )", consensus)
+    footer = routers[-1][routers[-1].index("directory-footer"):]
+    signatures = re.split(r"(?m)^(?=directory-signature )", footer)
+    return header + "".join(routers[:2]) + "".join(signatures[:3])
+
+
+def main():
+    micro = load("consensus-microdesc")
+    save("consensus", "plain", small(load("consensus")))
+    save("consensus", "microdesc", small(micro).replace(
+        "\nparams", "\nshared-rand-current-value 5 AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+        "\nparams").replace("\ns ", "\na [2001:db8::1]:9001\ns "))
+    save("certificate", "one", split(load("certificates"), "dir-key-certificate-version")[0])
+    save("microdescriptor", "two", "".join(split(load("microdescriptors"), "onion-key")[:2]))
+    save("router", "descriptor", split(load("descriptors"), "router")[0])
+    save("router", "extra-info", split(load("extra-infos"), "extra-info")[0])
+    save("protocol_list", "two", "\n".join(re.findall(r"-relay-protocols (.*)", micro)))
+    save("tokens", "items", "published 2026-11-22 22:13:30\nopt fingerprint 00AAff 17 -5\n"
+         "key\n-----BEGIN RSA PUBLIC KEY-----\nAAECAw==\n-----END RSA PUBLIC KEY-----\n")
+
+
+main()

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netdoc/protocol_list.h"
+
 static const struct {
     const char *name, *versions;
 } protocols[] = {
@@ -45,4 +47,11 @@ int protocols_line(char *out, size_t capacity)
         used += (size_t)n;
     }
     return (int)used;
+}
+
+bool protocols_satisfy(const char *required, char *missing, size_t capacity)
+{
+    char ours[512];
+    return protocols_line(ours, sizeof(ours)) >= 0 &&
+           protocol_list_covers(ours, required, missing, capacity);
 }

@@ -315,9 +315,22 @@ static void test_protocols(void **state)
     (void)state;
     char line[256];
     assert_true(protocols_line(line, sizeof(line)) > 0);
-    assert_string_equal(line, "Cons=2 Desc=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=2 Relay=2-6");
+    assert_string_equal(line,
+                        "Cons=2 Desc=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=2 Relay=2-6");
     for (size_t size = 0; size < strlen(line); size++)
         assert_int_equal(protocols_line(line, size), -EMSGSIZE);
+}
+
+// What the consensus may require of a relay (6.34).
+static void test_required_protocols(void **state)
+{
+    (void)state;
+    char missing[64] = "";
+    assert_true(protocols_satisfy(NULL, missing, sizeof(missing)));
+    assert_true(protocols_satisfy("Link=4-5 Relay=2-4 LinkAuth=3", missing, sizeof(missing)));
+    assert_false(protocols_satisfy("Link=4-5 Relay=2-9", missing, sizeof(missing)));
+    assert_string_equal(missing, "Relay=7");
+    assert_false(protocols_satisfy("Padding=9", NULL, 0));
 }
 
 static void test_refused_input(void **state)
@@ -410,7 +423,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_extra_info_digest),  cmocka_unit_test(test_order),
         cmocka_unit_test(test_contents),           cmocka_unit_test(test_protocols),
         cmocka_unit_test(test_refused_input),      cmocka_unit_test(test_every_capacity),
-        cmocka_unit_test(test_figures_fit_an_int),
+        cmocka_unit_test(test_figures_fit_an_int), cmocka_unit_test(test_required_protocols),
     };
     (void)argv;
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -5,6 +5,8 @@
 import argparse
 import concurrent.futures
 import glob
+import importlib
+import itertools
 import json
 import os
 import re
@@ -206,21 +208,23 @@ def run_fuzz(name, parser, build):
 
 
 class SharedNetwork:
-    """The private network that the network tests share: made when the first one needs it."""
+    """The private network that the network tests of a kind share, one at a time."""
 
     def __init__(self, arguments):
-        self.arguments, self.network = arguments, None
+        self.arguments, self.network, self.kind = arguments, None, None
 
-    def get(self):
-        if self.network is None:
-            from network import Network
-            self.network = Network(binary(self.arguments.debug), binary(self.arguments.release),
-                                   stand_in=self.arguments.stand_in).__enter__()
-        return self.network
+    def make(self, kind):
+        """Takes the network of another kind down. None, or what went wrong."""
+        self.close(False)
+        module, _, name = kind.rpartition(".")
+        make = getattr(importlib.import_module(module), name)
+        self.kind = kind
+        self.network = make(binary(self.arguments.debug), binary(self.arguments.release),
+                            stand_in=self.arguments.stand_in).__enter__()
 
     def mend(self):
         """Starts what a test has left dead, so that the next one has a whole network."""
-        for relay in self.network.ramsons[:2]:
+        for relay in self.network.standing:
             if not relay.is_alive():
                 relay.restart()
 
@@ -231,6 +235,7 @@ class SharedNetwork:
         if failed:
             print(f"the network's logs are in {self.network.logs}")
         self.network.down()
+        self.network = None
 
 
 def binary(build):
@@ -239,16 +244,16 @@ def binary(build):
 
 def run_network(case, shared):
     """None, or what went wrong with the ends of ramson's logs."""
-    net = shared.get()
+    net = shared.network
     shared.mend()
     known = {relay.name: relay.report() for relay in net.ramsons}
-    before = {relay.name: relay.drops() for relay in net.ramsons[:2]}
+    before = {relay.name: relay.drops() for relay in net.standing}
     try:
         case.run(net)
         wrong = None
     except Exception as error:
         wrong = f"{type(error).__name__}: {error}"
-        for relay in net.ramsons[:2]:
+        for relay in net.standing:
             now, then = relay.drops(), before[relay.name]
             grown = {n: v - then.get(n, 0) for n, v in now.items() if v > then.get(n, 0)}
             wrong += f"\n{relay.name} counted meanwhile: {grown}"
@@ -256,7 +261,7 @@ def run_network(case, shared):
         report = relay.report()
         if report and report != known.get(relay.name):
             wrong = f"{wrong or 'a sanitizer found something'}\n{relay.name}: {report}"
-    for relay in net.ramsons[:2]:
+    for relay in net.standing:
         if not relay.is_alive():
             wrong = (f"{wrong or 'the test ended well, but'}\n{relay.name} is gone, "
                      f"status {relay.process.popen.returncode}")
@@ -300,29 +305,26 @@ def main():
                 results.run(name, lambda: run_unit(test, arguments.debug))
         results.run_together({name: lambda n=name, p=parser: run_fuzz(n, p, arguments.fuzz)
                               for name, parser in fuzzers.items() if name in chosen})
-        wanted = [n for n in networks if n in chosen]
-        up = wanted and results_of_setup(results, shared)
-        for name in wanted:
-            if up:
-                results.run(name, lambda: run_network(networks[name], shared),
-                            networks[name].timeout)
-            else:
-                results.failed.append(name)
+        wanted = [c for n, c in networks.items() if n in chosen]
+        for kind, cases_of_kind in itertools.groupby(wanted, lambda c: c.network):
+            run_networks(results, shared, kind, list(cases_of_kind))
     finally:
         shared.close(bool(results.failed))
     return results.end()
 
 
-def results_of_setup(results, shared):
-    """Makes the network; its time is shown, but it is not a test."""
-    def work():
-        shared.get()
-    good = results.run("(the private network)", work, 180)
-    if good:
+def run_networks(results, shared, kind, wanted):
+    """The tests of one kind of network. Its making is shown with its time, but is not a test."""
+    failed = len(results.failed)
+    title = f"({kind.rpartition('.')[2]})"
+    if results.run(title, lambda: shared.make(kind), 240):
         results.passed -= 1
+        for case in wanted:
+            results.run(case.name, lambda: run_network(case, shared), case.timeout)
     else:
-        results.failed.remove("(the private network)")
-    return good
+        results.failed.remove(title)
+        results.failed += [case.name for case in wanted]
+    shared.close(len(results.failed) > failed)
 
 
 if __name__ == "__main__":

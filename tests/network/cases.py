@@ -10,18 +10,22 @@ CASES = []
 
 
 class Case:
-    def __init__(self, function, timeout):
-        self.function, self.timeout = function, timeout
+    def __init__(self, function, timeout, network):
+        self.function, self.timeout, self.network = function, timeout, network
         self.name = "network-" + function.__name__.replace("_", "-")
 
     def run(self, network):
         self.function(network)
 
 
-def case(timeout=180):
-    """Registers a test, which is given the Network that all of them share."""
+def case(timeout=180, network="network.Network"):
+    """Registers a test, which is given the network that those of its kind share.
+
+    `network` is a module and a class in it; tests of one kind stand in files that follow each
+    other, so that its network is made once.
+    """
     def register(function):
-        CASES.append(Case(function, timeout))
+        CASES.append(Case(function, timeout, network))
         return function
     return register
 

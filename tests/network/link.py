@@ -15,7 +15,9 @@ from process import Failure
 (PADDING, CREATE, CREATED, RELAY, DESTROY, CREATE_FAST, CREATED_FAST, VERSIONS, NETINFO, RELAY_EARLY,
  CREATE2, CREATED2, PADDING_NEGOTIATE) = range(13)
 VPADDING, CERTS, AUTH_CHALLENGE, AUTHENTICATE, AUTHORIZE = range(128, 133)
-BODY = 509
+BEGIN, DATA, END, CONNECTED, SENDME = range(1, 6)  # relay commands
+BEGIN_DIR = 13
+BODY, DATA_MAX = 509, 498
 INITIATOR_BIT = 0x80000000
 
 
@@ -152,6 +154,40 @@ class Circuit:
 
     def send(self, command, data=b"", stream=0, **options):
         self.link.send(self.seal(command, data, stream, **options))
+
+    def request(self, head, body=b"", stream=1):
+        """An HTTP request to the directory at this hop; returns (status, headers, body).
+
+        `head` is a list of lines without their ends.
+        """
+        self.send(BEGIN_DIR, stream=stream)
+        if (answer := self.receive())[:2] != (CONNECTED, stream):
+            raise Failure(f"BEGIN_DIR was answered by {answer}")
+        text = "\r\n".join([*head, "", ""]).encode() + body
+        for i in range(0, len(text), DATA_MAX):
+            self.send(DATA, text[i:i + DATA_MAX], stream=stream)
+        reply = self._stream_until_end(stream)
+        first, _, rest = reply.partition(b"\r\n\r\n")
+        lines = first.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines[1:])
+        return int(lines[0].split()[1]), {k.lower(): v for k, v in headers.items()}, rest
+
+    def _stream_until_end(self, stream):
+        """What comes as DATA, acknowledged as it has to be (protocol "SENDME")."""
+        reply, cells = b"", 0
+        while True:
+            command, of, data = self.receive()
+            if command is None:
+                raise Failure(f"the circuit was destroyed, reason {of}")
+            if of == stream and command == END:
+                return reply
+            if of != stream or command != DATA:
+                continue  # SENDME for what we sent
+            reply, cells = reply + data, cells + 1
+            if cells % 50 == 0:
+                self.send(SENDME, stream=stream)
+            if cells % 100 == 0:
+                self.send(SENDME, b"\1\0\x14" + self.backward_digest.digest())
 
     def receive(self):
         """(relay command, stream, data), or (None, reason, b"") for a DESTROY."""

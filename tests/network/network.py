@@ -21,6 +21,7 @@ class Network(TorNet):
         self.binaries = {"debug": debug, "release": release}
         self.stand_in, self.say, self.wanted = stand_in, say, (ramsons, build)
         self.ramsons, self.control, self.failed = [], None, False
+        self.standing = []  # the relays that it came with: each test finds them alive
         self.fingerprints = {}
         directory = tempfile.mkdtemp(prefix=prefix + "-")
         super().__init__(Namespace(prefix), directory, outlives=outlives)
@@ -39,20 +40,30 @@ class Network(TorNet):
         self.down()
 
     def up(self):
-        count, build = self.wanted
         self.say(f"namespace {self.namespace.name}: starting {len(self.authorities)} authorities, "
                  f"{len(self.exits)} exits, a client")
         self.start()
-        for _ in range(count):
-            self.say("starting ramson")
-            self.add_ramson(build)
         relays = [n.name for n in self.authorities + self.exits + self.ramsons]
         self.say("waiting until the consensus lists all of them as Running")
         entries = self.wait_listed(relays)
+        self.wait_client([e.fingerprint for e in entries])
+
+    def start(self):
+        self.make_keys()
+        self.start_nodes()
+        self.start_ramsons()
+
+    def start_ramsons(self):
+        count, build = self.wanted
+        for _ in range(count):
+            self.say("starting ramson")
+            self.standing.append(self.add_ramson(build))
+
+    def wait_client(self, fingerprints):
         self.say("waiting until the client has bootstrapped")
         self.control = Client()
         self.control.wait_bootstrapped()
-        self.control.wait_knows([e.fingerprint for e in entries])
+        self.control.wait_knows(fingerprints)
 
     def add_ramson(self, build="debug", start=True, **options):
         """One more relay. It is not in the consensus yet when this returns."""

@@ -141,7 +141,8 @@ class TorNode:
 
 class Authority(TorNode):
     def __init__(self, net, index):
-        super().__init__(net, f"auth{index}", f"10.90.0.{1 + index}", LISTEN + AUTHORITY)
+        super().__init__(net, f"auth{index}", f"10.90.0.{1 + index}",
+                         LISTEN + AUTHORITY + net.AUTHORITIES_ALSO)
         self.identity = self.v3_identity = None
 
     def read_keys(self):
@@ -171,7 +172,9 @@ class Authority(TorNode):
 
 
 class TorNet:
-    """The whole network but ramson. `start` returns when the processes run; see `wait_ready`."""
+    """The whole network but ramson. `start` returns when the processes run; see `wait_listed`."""
+
+    AUTHORITIES_ALSO = ""  # more lines for their torrc
 
     def __init__(self, namespace, directory, authorities=3, exits=3, outlives=False):
         self.namespace, self.directory, self.outlives = namespace, directory, outlives
@@ -187,11 +190,17 @@ class TorNet:
         return self.authorities + self.exits + [self.client]
 
     def start(self):
+        self.make_keys()
+        self.start_nodes()
+
+    def make_keys(self):
         for making in [a.make_authority_keys() for a in self.authorities]:
             if making.wait() != 0:
                 raise RuntimeError("tor-gencert failed")
         for authority in self.authorities:
             authority.read_keys()
+
+    def start_nodes(self):
         self.namespace.add_address(HTTP)
         server = os.path.join(os.path.dirname(__file__), "httpd.py")
         self.http = Process("httpd", ["/usr/bin/python3", server, HTTP, str(HTTP_PORT)],

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Onion services and visitors that are tor, with ramson at every meeting place."""
+
+import base64
+import ipaddress
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import x25519
+
+from cases import case
+from onion import RAMSONS, TORS, fetch, wait_reachable
+from process import Failure
+
+ONION = "onion.OnionNetwork"
+
+
+@case(timeout=400, network=ONION)
+def onion_service(net):
+    """
+    visitor ──► … ──► ramson (rendezvous) ◄── … ◄── service, found by ramson's HSDirs and met at
+    ramson's introduction points: 50 MB, byte for byte
+    """
+    before = net.sum_of_counters("hsdir_stored", "hsdir_fetched", "introductions",
+                                 "rendezvous_joined")
+    host = net.services[0].host("plain")
+    wait_reachable(host, 240)
+    fetch(host, 50_000_000, timeout=240)
+    check_places(net, net.services[0], "HS_SERVICE_INTRO", RAMSONS)
+    check_places(net, net.services[0], "HS_SERVICE_REND", RAMSONS)
+    check_grown(net, before)
+
+
+def new_key():
+    """A client's key pair, as tor writes the two in its files: base32."""
+    key = x25519.X25519PrivateKey.generate()
+    private = key.private_bytes(serialization.Encoding.Raw, serialization.PrivateFormat.Raw,
+                                serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.Raw,
+                                           serialization.PublicFormat.Raw)
+    return [base64.b32encode(k).decode().rstrip("=") for k in (private, public)]
+
+
+@case(timeout=300, network=ONION)
+def onion_client_authorisation(net):
+    """
+    a service that is found by those only who have a key: without it no, with it yes
+    """
+    private, public = new_key()
+    net.services[0].add("shut", clients=[public])
+    net.services[0].reload()
+    host = net.services[0].host("shut")
+    name = host.removesuffix(".onion")
+    raw = base64.b64encode(base64.b32decode(private + "====")).decode()
+    net.control.control.msg(f"ONION_CLIENT_AUTH_ADD {name} x25519:{raw}")
+    wait_reachable(host)
+    fetch(host, 1_000_000)
+
+
+@case(timeout=300, network=ONION)
+def onion_proof_of_work(net):
+    """
+    a service with proof-of-work defences: their parameters in the descriptor, a visitor's work in
+    its INTRODUCE1
+    """
+    net.services[0].add("worked", "HiddenServicePoWDefensesEnabled 1")
+    net.services[0].reload()
+    host = net.services[0].host("worked")
+    wait_reachable(host)
+    fetch(host, 1_000_000)
+
+
+@case(timeout=400, network=ONION)
+def onion_introduction_alone(net):
+    """the introduction points are ramson's; HSDirs and the rendezvous point are tor's"""
+    alone(net, hsdirs=TORS, introduction=RAMSONS, rendezvous=TORS, grown=["introductions"])
+
+
+@case(timeout=400, network=ONION)
+def onion_rendezvous_alone(net):
+    """the rendezvous point is ramson's; HSDirs and the introduction points are tor's"""
+    alone(net, hsdirs=TORS, introduction=TORS, rendezvous=RAMSONS, grown=["rendezvous_joined"])
+
+
+@case(timeout=400, network=ONION)
+def onion_hsdir_alone(net):
+    """the HSDirs are ramson's; introduction and rendezvous points are tor's"""
+    alone(net, hsdirs=RAMSONS, introduction=TORS, rendezvous=TORS,
+          grown=["hsdir_stored", "hsdir_fetched"])
+
+
+def alone(net, hsdirs, introduction, rendezvous, grown):
+    """A new service that can be found and met at these places only, and a visit to it.
+
+    A tor process picks introduction points (the service's) and rendezvous points (the visitor's)
+    among the relays that it doesn't exclude; it uses those of the other all the same.
+    """
+    others = {TORS: RAMSONS, RAMSONS: TORS}
+    net.control.control.set_conf("ExcludeNodes", others[rendezvous])
+    net.set_hsdirs(hsdirs)
+    before = net.sum_of_counters(*grown)
+    service = net.add_service(others[introduction])
+    try:
+        service.add("alone")
+        service.run()
+        host = service.host("alone")
+        wait_reachable(host)
+        fetch(host, 1_000_000)
+        check_places(net, service, "HS_SERVICE_INTRO", introduction)
+        check_places(net, service, "HS_SERVICE_REND", rendezvous)
+    finally:
+        service.process.stop()
+        net.control.control.set_conf("ExcludeNodes", TORS)
+        net.set_hsdirs(RAMSONS)
+    check_grown(net, before)
+
+
+def check_places(net, service, purpose, wanted):
+    """That the service's circuits of this purpose all end at relays with wanted addresses."""
+    network = ipaddress.ip_network(wanted)
+    addresses = {e.fingerprint: e.address for e in net.consensus().values()}
+    places = [addresses.get(f) for f in service.meeting_places(purpose)]
+    wrong = [a for a in places if a is None or ipaddress.ip_address(a) not in network]
+    if not places or wrong:
+        raise Failure(f"{purpose} at {places}, not only in {wanted}")
+
+
+def check_grown(net, before):
+    """That ramsons have counted more under each of these names."""
+    after = net.sum_of_counters(*before)
+    for name, count in before.items():
+        if after[name] <= count and not net.stand_in:
+            raise Failure(f"no ramson has counted more under {name}")

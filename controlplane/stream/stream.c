@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "base/cursor.h"
+#include "dos/dos.h"
 #include "link/link.h"
 #include "stream/stream_internal.h"
 
@@ -231,6 +232,15 @@ void circuit_take_begin_dir(struct circuit *c, const struct message *m)
         return;
     }
     uint8_t refused = may_begin_dir(c);
+    struct circuit_streams *of = refused ? NULL : circuit_streams_get(c);
+    enum dos_stream_defence defence =
+        of ? dos_stream(c->relay, &of->begun) : DOS_STREAM_NONE; // 5.11, 10.03
+    if (defence == DOS_STREAM_CLOSE_CIRCUIT) {
+        circuit_close(c, DESTROY_RESOURCELIMIT);
+        return;
+    }
+    if (defence == DOS_STREAM_REFUSE)
+        refused = END_MISC;
     struct stream *s = refused ? NULL : stream_new(c, id);
     if (!s) {
         counters->drop_stream_limit += refused != END_NOTDIRECTORY;

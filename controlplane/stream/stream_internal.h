@@ -9,6 +9,7 @@
 #include "stream/stream.h"
 #include "stream/vegas.h"
 #include "stream/window.h"
+#include "token_bucket.h"
 
 struct uv_idle_s;
 struct uv_timer_s;
@@ -76,7 +77,8 @@ struct circuit_streams {
     struct stream *buckets[STREAM_BUCKETS];
     struct stream_queue sending; // those who can, in turns
     unsigned n_streams;
-    uint16_t next_id; // of ours
+    uint16_t next_id;          // of ours
+    struct token_bucket begun; // streams that the origin began
     struct flow flow;
     unsigned undrained_cells;
     bool awaits_drained;

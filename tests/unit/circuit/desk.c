@@ -102,6 +102,12 @@ void desk_run(struct desk *desk)
     pump(desk);
 }
 
+void desk_turn(struct desk *desk)
+{
+    uv_run(desk->relay.loop, UV_RUN_NOWAIT);
+    pump(desk);
+}
+
 // ---- what workers tell
 
 struct handle desk_new_end(struct desk *desk)

@@ -57,6 +57,8 @@ void desk_close(struct desk *desk);
 
 // Helper threads work until nothing is left to do.
 void desk_run(struct desk *desk);
+// One turn of the loop.
+void desk_turn(struct desk *desk);
 
 // ---- what workers tell
 struct handle desk_new_end(struct desk *desk);

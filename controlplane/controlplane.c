@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "circuit/circuit.h"
 #include "connection.h"
+#include "dir/parameters.h"
 #include "dir/publish.h"
 #include "dos/dos.h"
 #include "identity/identity.h"
@@ -20,6 +21,7 @@
 #include "onion/hsdir.h"
 #include "onion/onion.h"
 #include "relay.h"
+#include "stream/circuit_streams.h"
 
 enum {
     MESSAGES_PER_TURN = 256,
@@ -188,6 +190,7 @@ struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct con
         free(cp);
         return NULL;
     }
+    parameters_listen(relay, streams_parameters_changed);
     start_loop_handles(cp, loop);
     for (unsigned i = 0; i < config->address_count; i++) {
         struct address address = config->addresses[i];

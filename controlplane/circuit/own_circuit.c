@@ -213,6 +213,7 @@ static void tick_one(struct own_circuit *own, uint64_t now)
 static void tick(uv_timer_t *timer)
 {
     struct own_circuits *all = timer->data;
+    uv_unref((uv_handle_t *)timer); // that circuits grow old keeps nobody from ending
     for (struct own_circuit *own = LIST_FIRST(&all->list), *next; own; own = next) {
         next = LIST_NEXT(own, entry);
         tick_one(own, now_ms(all));
@@ -282,6 +283,7 @@ struct own_circuit_request *own_circuit_get(struct relay *relay,
     request->ready = ready;
     request->user = user;
     LIST_INSERT_HEAD(&own->requests, request, entry);
+    uv_ref((uv_handle_t *)all->timer);
     uv_timer_start(all->timer, tick, 0, TICK_MS);
     return request;
 }
@@ -299,7 +301,6 @@ struct own_circuits *own_circuits_create(struct circuit_table *t)
     }
     all->table = t;
     uv_timer_init(t->relay->loop, all->timer);
-    uv_unref((uv_handle_t *)all->timer); // it keeps nobody from ending
     all->timer->data = all;
     return all;
 }

@@ -192,6 +192,7 @@ void desk_tell_closed(struct desk *desk, unsigned worker, struct handle end, uin
 
 struct message *desk_expect(struct desk *desk, enum message_type type)
 {
+    pump(desk);
     if (desk->inbox_length == 0)
         fail_msg("no message came; expected type %d", type);
     struct message *m = desk->inbox[0];
@@ -203,6 +204,7 @@ struct message *desk_expect(struct desk *desk, enum message_type type)
 
 void desk_expect_nothing(struct desk *desk)
 {
+    pump(desk);
     if (desk->inbox_length)
         fail_msg("a message of type %d came, and none was expected", desk->inbox[0]->type);
 }

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Writes the seeds that are not text: tests/fuzz/seeds/PARSER/NAME. Run after a format changes."""
 
+import gzip
+import lzma
 import os
 import struct
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CELL_BODY = 509
@@ -58,3 +61,10 @@ seed("framing", "circuit", b"\0", cell(FIRST, 10, NTOR), cell(FIRST, 9, ones(CEL
      cell(FIRST, 4, b"\1"))
 seed("framing", "link-cells", b"\xc8", cell(0, 0), variable(0, 128, ones(300)),
      variable(0, 129, b""), cell(0, 12, b"\0\2\0\0\0\0"), cell(FIRST, 5, ones(20)))
+
+TEXT = b"".join(b"r relay%d %d 9001\n" % (i, i * 7919) for i in range(20))
+seed("decompress", "deflate", b"\1\0", zlib.compress(TEXT))
+seed("decompress", "gzip", b"\2\x20", gzip.compress(TEXT, mtime=0))
+# A frame of one raw block (RFC 8878); the library's compressor is not in Python.
+seed("decompress", "zstd", b"\3\0", bytes.fromhex("28b52ffd2005290000"), b"hello")
+seed("decompress", "lzma", b"\4\x20", lzma.compress(TEXT, lzma.FORMAT_ALONE))

@@ -11,7 +11,6 @@
 #include "dir/store.h"
 #include "identity/identity.h"
 #include "netdoc/consensus.h"
-#include "netdoc/protocol_list.h"
 #include "relay.h"
 
 // The newer one of both flavours; they say the same of what concerns us here.
@@ -26,17 +25,13 @@ static const struct consensus *newest(const struct directory_store *store)
 
 static void check_protocols(struct relay *relay, const struct consensus *c)
 {
-    char ours[256], missing[64] = "";
-    if (protocols_line(ours, sizeof(ours)) < 0)
-        return;
-    bool outdated =
-        !protocol_list_covers(ours, c->required_relay_protocols, missing, sizeof(missing));
+    char missing[64] = "";
+    bool outdated = !protocols_satisfy(c->required_relay_protocols, missing, sizeof(missing));
     if (relay->publisher != NULL && publisher_set_outdated(relay->publisher, outdated) && outdated)
         log_error("the network requires a protocol of relays that this one does not speak (%s): "
                   "its descriptor is no longer published; a newer version is needed",
                   missing);
-    if (!outdated &&
-        !protocol_list_covers(ours, c->recommended_relay_protocols, missing, sizeof(missing)))
+    if (!outdated && !protocols_satisfy(c->recommended_relay_protocols, missing, sizeof(missing)))
         log_info("the network recommends a protocol that this relay does not speak: %s", missing);
 }
 

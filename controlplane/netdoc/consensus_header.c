@@ -87,12 +87,11 @@ static int read_parameters(struct consensus_parser *p, const struct token *t)
 static int read_voter(struct consensus_parser *p, const struct token *t)
 {
     struct text argument[6];
-    if (token_arguments(t, argument, 6) != 6 ||
-        text_hex(argument[1], p->voters[p->n_voters], sizeof(p->voters[0])) < 0)
-        return consensus_wrong(p, "bad dir-source");
-    // There is always room for one more.
-    if (++p->n_voters == CONSENSUS_VOTERS_MAX)
+    if (p->n_voters == CONSENSUS_VOTERS_MAX)
         return consensus_wrong(p, "too many dir-sources");
+    if (token_arguments(t, argument, 6) != 6 ||
+        text_hex(argument[1], p->voters[p->n_voters++], sizeof(p->voters[0])) < 0)
+        return consensus_wrong(p, "bad dir-source");
     return 0;
 }
 

@@ -32,6 +32,14 @@ static void test_hash_vectors(void **state)
     // Keccak Code Package, as in C tor's test_crypto.c (sha3).
     sha3_256("\xcc", 1, out);
     assert_hex(out, "677035391cd3701293d385f037ba32796252bb7ce180b00b582dd9b20aaad7f0");
+    uint8_t part[32], whole[32];
+    for (size_t n = 0; n <= 3; n++) {
+        sha3_256_both("abc", n, 3, part, out);
+        sha3_256("abc", n, whole);
+        assert_memory_equal(part, whole, 32);
+        sha3_256("abc", 3, whole);
+        assert_memory_equal(out, whole, 32);
+    }
     // NIST's SHAKE256 example of the empty message.
     shake256(NULL, 0, out, 32);
     assert_hex(out, "46b9dd2b0ba88d13233b3feb743eeb243fcd52ea62b81b82b50c27646ed5762f");

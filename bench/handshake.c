@@ -41,7 +41,7 @@ static bool answer_all(struct handshakes *h, const struct onion_skin *skins, uns
     const struct onion_skin *list[MOST] = {NULL};
     for (unsigned i = 0; i < n; i++)
         list[i] = &skins[i];
-    onion_skins_answer(h->batch, &h->keys, list, h->answers, n);
+    onion_skins_answer(h->batch, &h->keys, &onion_skin_default_offer, list, h->answers, n);
     for (unsigned i = 0; i < n; i++)
         if (h->answers[i].refused != DESTROY_NONE)
             return false;

@@ -15,6 +15,7 @@
 #include "connection.h"
 #include "dir/parameters.h"
 #include "dir/publish.h"
+#include "dir/store.h"
 #include "dos/dos.h"
 #include "identity/identity.h"
 #include "link/link.h"
@@ -146,8 +147,9 @@ static bool make_parts(struct relay *relay, char *error, size_t error_size)
     if (!relay->identity)
         return false;
     snprintf(error, error_size, "no memory for the control plane");
-    return (relay->dos = dos_create(relay)) && (relay->onion = onion_table_create(relay)) &&
-           (relay->hsdir = hsdir_create(relay)) &&
+    return (relay->parameters = parameters_create(relay)) &&
+           (relay->store = directory_store_create(relay)) && (relay->dos = dos_create(relay)) &&
+           (relay->onion = onion_table_create(relay)) && (relay->hsdir = hsdir_create(relay)) &&
            (relay->connections = connection_table_create(relay, link_accept)) &&
            (relay->links = link_table_create(relay)) &&
            (relay->circuits = circuit_table_create(relay)) &&
@@ -164,6 +166,8 @@ static void free_parts(struct relay *relay)
     hsdir_free(relay->hsdir);
     onion_table_free(relay->onion);
     dos_free(relay->dos);
+    directory_store_free(relay->store);
+    parameters_free(relay->parameters);
     identity_free(relay->identity);
 }
 

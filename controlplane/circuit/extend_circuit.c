@@ -8,6 +8,7 @@
 #include "circuit/circuit_internal.h"
 #include "connection.h"
 #include "crypto/cgo_message.h"
+#include "dir/store.h"
 #include "identity/identity.h"
 #include "link/link.h"
 #include "stream/circuit_streams.h"
@@ -50,6 +51,17 @@ static void link_ready(void *user, struct link *link, enum destroy_reason reason
     circuit_send(c, m);
 }
 
+// The sender may know less of the next hop than we do (2.31).
+static void complete(const struct circuit *c, struct link_target *target)
+{
+    struct relay_keys keys;
+    if (target->has_ed_id || !store_relay_keys(c->relay->store, target->rsa_id, &keys) ||
+        !keys.has_ed_id)
+        return;
+    memcpy(target->ed_id, keys.ed_id, sizeof(keys.ed_id));
+    target->has_ed_id = true;
+}
+
 // Neither ourselves nor the hop that it came from (2.30).
 static bool leads_back(const struct circuit *c, const struct link_target *target)
 {
@@ -81,6 +93,7 @@ void circuit_extend(struct circuit *c, const uint8_t *body, size_t length)
         circuit_close(c, DESTROY_PROTOCOL);
         return;
     }
+    complete(c, &extend->target);
     if (!extend_filter_addresses(&extend->target, c->relay->config->testing_network) ||
         leads_back(c, &extend->target)) {
         refuse(c, DESTROY_PROTOCOL);

@@ -10,6 +10,7 @@
 
 #include "crypto/curve25519_batch.h"
 #include "crypto/random.h"
+#include "dir/parameters.h"
 #include "handle_map.h"
 #include "identity/identity.h"
 #include "relay.h"
@@ -17,8 +18,6 @@
 enum {
     WAITING_MAX = 8192,        // skins
     ALWAYS_ADMITTED = 50,      // skins, however long they take
-    WAIT_MAX_US = 1750000,     // MaxOnionQueueDelay
-    WAIT_CUTOFF_US = 5000000,  // onion_queue_wait_cutoff
     FIRST_GUESS_COST_US = 150, // of one skin, until it has been measured
     BATCH_UNIT = 8,            // what the lanes of vectors are filled by
 };
@@ -49,6 +48,7 @@ struct batch {
     uv_work_t work;
     struct onion_queue *queue;
     const struct curve25519_batch *x25519;
+    struct circuit_params offer;
     struct onion_keys keys; // a copy: the keys may rotate meanwhile
     unsigned n;
     uint64_t took_us;
@@ -146,9 +146,10 @@ static void refuse(struct onion_queue *q, struct waiting_skin *s)
 
 static bool too_many(const struct onion_queue *q)
 {
+    uint64_t wait_max_ms = (uint64_t)parameters_of(q->relay)->onion_queue_max_delay_ms;
     return q->waiting > WAITING_MAX ||
            (q->waiting > ALWAYS_ADMITTED &&
-            q->waiting * q->cost_us > (uint64_t)WAIT_MAX_US * q->batches_max);
+            q->waiting * q->cost_us > 1000 * wait_max_ms * q->batches_max);
 }
 
 // ---- batches
@@ -165,6 +166,15 @@ static void fill_keys(const struct onion_queue *q, struct onion_keys *keys)
     keys->junk = q->junk;
 }
 
+static void fill_offer(const struct onion_queue *q, struct circuit_params *offer)
+{
+    const struct parameters *p = parameters_of(q->relay);
+    *offer = onion_skin_default_offer;
+    offer->sendme_inc_cells = (uint8_t)p->cc_sendme_inc_cells;
+    if (p->cc_algorithm == CC_ALGORITHM_SENDME)
+        offer->congestion_control = offer->cgo = false; // the one needs the other
+}
+
 // On a helper thread.
 static void run_batch(uv_work_t *work)
 {
@@ -173,7 +183,7 @@ static void run_batch(uv_work_t *work)
     uint64_t began = now_us();
     for (unsigned i = 0; i < b->n; i++)
         skins[i] = &b->skins[i]->skin;
-    onion_skins_answer(b->x25519, &b->keys, skins, b->answers, b->n);
+    onion_skins_answer(b->x25519, &b->keys, &b->offer, skins, b->answers, b->n);
     b->took_us = now_us() - began;
 }
 
@@ -213,9 +223,11 @@ static void fill_batch(struct onion_queue *q, struct batch *b)
 {
     unsigned size = batch_size(q);
     uint64_t now = now_us();
+    uint64_t cutoff_us =
+        UINT64_C(1000000) * (uint64_t)parameters_of(q->relay)->onion_queue_wait_cutoff_s;
     struct waiting_skin *s;
     while (b->n < size && (s = take(q))) {
-        if (now - s->since_us > WAIT_CUTOFF_US)
+        if (now - s->since_us > cutoff_us)
             refuse(q, s); // its client has given up
         else
             b->skins[b->n++] = s;
@@ -237,6 +249,7 @@ static void start_batches(struct onion_queue *q)
             return;
         }
         fill_keys(q, &b->keys);
+        fill_offer(q, &b->offer);
         q->batches++;
         uv_queue_work(q->relay->loop, &b->work, run_batch, batch_done);
     }

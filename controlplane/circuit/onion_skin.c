@@ -17,8 +17,7 @@ enum {
     CGO_YIELD_LEN = CGO_MATERIAL_LEN + CIRCUIT_NONCE_BYTES,
 };
 
-// The consensus' defaults: we don't read it yet.
-static const struct circuit_params offer = {
+const struct circuit_params onion_skin_default_offer = {
     .congestion_control = true, .sendme_inc_cells = 31, .cgo = true};
 
 enum destroy_reason onion_skin_parse(uint8_t command, const uint8_t body[CELL_BODY_LEN],
@@ -55,8 +54,8 @@ static void keep_keys(struct onion_answer *answer, const uint8_t *yield)
 
 // The reply's length, or an error.
 static int answer_ntor_v3(const struct onion_keys *keys, const struct ntor_exchange *exchange,
-                          const struct onion_skin *skin, struct writer *reply,
-                          struct onion_answer *answer)
+                          const struct circuit_params *offer, const struct onion_skin *skin,
+                          struct writer *reply, struct onion_answer *answer)
 {
     struct ntor_v3_server server;
     uint8_t request[NTOR_V3_MESSAGE_MAX];
@@ -66,7 +65,7 @@ static int answer_ntor_v3(const struct onion_keys *keys, const struct ntor_excha
                                                    NTOR_V3_CIRCUIT_LEN, skin->data, skin->length,
                                                    request, sizeof(request));
     if (length >= 0)
-        length = circuit_params_answer(request, (size_t)length, &offer, &answer->params, response,
+        length = circuit_params_answer(request, (size_t)length, offer, &answer->params, response,
                                        sizeof(response));
     if (length >= 0)
         length = ntor_v3_server_reply_with_exchange(
@@ -94,14 +93,15 @@ static int answer_ntor(const struct onion_keys *keys, const struct ntor_exchange
 }
 
 static void answer_create2(const struct onion_keys *keys, const struct ntor_exchange *exchange,
-                           const struct onion_skin *skin, struct onion_answer *answer)
+                           const struct circuit_params *offer, const struct onion_skin *skin,
+                           struct onion_answer *answer)
 {
     struct writer w = writer_of(answer->body, sizeof(answer->body));
     struct writer reply = w;
     write_u16(&reply, 0);
     int length = skin->handshake == HANDSHAKE_NTOR
                      ? answer_ntor(keys, exchange, skin, &reply, answer)
-                     : answer_ntor_v3(keys, exchange, skin, &reply, answer);
+                     : answer_ntor_v3(keys, exchange, offer, skin, &reply, answer);
     if (length < 0) {
         answer->refused = DESTROY_PROTOCOL;
         return;
@@ -134,8 +134,8 @@ static void read_exchange(struct ntor_exchange *exchange, const struct onion_ski
 }
 
 void onion_skins_answer(const struct curve25519_batch *batch, const struct onion_keys *keys,
-                        const struct onion_skin *const *skins, struct onion_answer *answers,
-                        unsigned n)
+                        const struct circuit_params *offer, const struct onion_skin *const *skins,
+                        struct onion_answer *answers, unsigned n)
 {
     struct ntor_exchange exchanges[ONION_SKINS_MAX];
     memset(answers, 0, n * sizeof(*answers));
@@ -146,7 +146,7 @@ void onion_skins_answer(const struct curve25519_batch *batch, const struct onion
         if (skins[i]->command == CELL_CREATE_FAST)
             answer_fast(skins[i], &answers[i]);
         else
-            answer_create2(keys, &exchanges[i], skins[i], &answers[i]);
+            answer_create2(keys, &exchanges[i], offer, skins[i], &answers[i]);
     }
     explicit_bzero(exchanges, sizeof(exchanges));
 }

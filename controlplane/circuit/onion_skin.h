@@ -36,8 +36,10 @@ struct onion_answer {
 // Reads the cell's body. DESTROY_NONE, or why the circuit is refused at once.
 enum destroy_reason onion_skin_parse(uint8_t command, const uint8_t body[CELL_BODY_LEN],
                                      struct onion_skin *out);
+// What an ntor-v3 handshake is offered: by default, and until a consensus says otherwise.
+extern const struct circuit_params onion_skin_default_offer;
 // Answers `n` skins, ONION_SKINS_MAX at most; none touches another. `batch` may be NULL. The
 // answers are secret: whoever has them wipes them.
 void onion_skins_answer(const struct curve25519_batch *batch, const struct onion_keys *keys,
-                        const struct onion_skin *const *skins, struct onion_answer *answers,
-                        unsigned n);
+                        const struct circuit_params *offer, const struct onion_skin *const *skins,
+                        struct onion_answer *answers, unsigned n);

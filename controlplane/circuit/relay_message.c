@@ -4,6 +4,7 @@
 
 #include "base/cursor.h"
 #include "circuit/circuit_internal.h"
+#include "dir/parameters.h"
 #include "onion/onion.h"
 #include "stream/circuit_streams.h"
 
@@ -81,7 +82,8 @@ void circuit_take_relay_message(struct circuit *c, const struct message *m)
         return;
     switch (m->relay.command) {
     case RELAY_EXTEND2:
-        if (m->command != CELL_RELAY_EARLY || m->relay.stream_id != 0)
+        if (m->relay.stream_id != 0 ||
+            (m->command != CELL_RELAY_EARLY && !parameters_of(c->relay)->allow_nonearly_extend))
             drop(c); // 2.27, 2.30
         else
             circuit_extend(c, m->payload, m->length);

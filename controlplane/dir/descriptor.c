@@ -104,7 +104,7 @@ static int add_ntor_cross_cert(struct writer *w, const struct descriptor *in)
 {
     uint8_t cert[ED_CERT_LEN];
     uint8_t sign_bit;
-    uint32_t hours = ed_cert_hours((uint64_t)in->published + ONION_KEY_LIFETIME_S);
+    uint32_t hours = ed_cert_hours((uint64_t)(in->published + in->identity->onion_key_lifetime_s));
     int n = ntor_cross_cert_make(&in->identity->onion_key, in->identity->master.public_key, hours,
                                  cert, &sign_bit);
     if (n < 0)
@@ -116,10 +116,12 @@ static int add_ntor_cross_cert(struct writer *w, const struct descriptor *in)
 
 static int add_keys(struct writer *w, const struct descriptor *in)
 {
-    int err = add_public_key(w, "onion-key", in->identity->tap_key);
+    int err = 0;
+    if (!in->without_tap_key)
+        err = add_public_key(w, "onion-key", in->identity->tap_key);
     if (err == 0)
         err = add_public_key(w, "signing-key", in->identity->rsa);
-    if (err == 0)
+    if (err == 0 && !in->without_tap_key)
         err = add_tap_cross_cert(w, in->identity);
     return err < 0 ? err : add_ntor_cross_cert(w, in);
 }

@@ -2,6 +2,7 @@
 // The server descriptor (6.01–6.08): what a relay tells the authorities about itself.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -25,6 +26,7 @@ struct descriptor {
     // Bytes per second; burst in bytes.
     uint32_t bandwidth_rate, bandwidth_burst, bandwidth_observed;
     struct extra_info_digest extra_info;
+    bool without_tap_key;      // 6.04
     const char *const *policy; // "reject *:*"
     unsigned policy_lines;     // at least 1
 };

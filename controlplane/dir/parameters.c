@@ -10,8 +10,6 @@
 #include "netdoc/consensus.h"
 #include "relay.h"
 
-enum { CC_ALGORITHM_SENDME = 0, CC_ALGORITHM_VEGAS = 2 };
-
 struct parameter_store {
     struct parameters values;
     void (*listeners[PARAMETERS_LISTENERS_MAX])(struct relay *relay);

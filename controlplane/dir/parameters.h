@@ -108,6 +108,9 @@ struct relay;
     /* the directory (6.22) */                                                                     \
     X(consensus_diff_max_age_hours, "max-consensus-age-to-cache-for-diff", 8192, 0, 8192)
 
+// What cc_algorithm can be.
+enum { CC_ALGORITHM_SENDME = 0, CC_ALGORITHM_VEGAS = 2 };
+
 struct parameters {
 #define PARAMETER_FIELD(field, name, otherwise, least, most) int32_t field;
     PARAMETERS(PARAMETER_FIELD)

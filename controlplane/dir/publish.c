@@ -12,6 +12,7 @@
 #include "crypto/random.h"
 #include "dir/bandwidth.h"
 #include "dir/descriptor.h"
+#include "dir/parameters.h"
 #include "dir/store.h"
 #include "dir/upload.h"
 #include "identity/identity.h"
@@ -115,6 +116,7 @@ static int build_descriptor(struct publisher *p, time_t now, const struct extra_
         .bandwidth_burst = config->bandwidth_burst,
         .bandwidth_observed = bandwidth_observed(&p->bandwidth),
         .extra_info = *digest,
+        .without_tap_key = !parameters_of(p->relay)->publish_dummy_tap_key,
         .policy = policy,
         .policy_lines = 1,
     };

@@ -143,6 +143,8 @@ struct identity *identity_load(const char *data_directory, const char *nickname,
         return NULL;
     }
     identity->lock_fd = -1;
+    identity->onion_key_lifetime_s = ONION_KEY_LIFETIME_S;
+    identity->onion_key_grace_s = ONION_KEY_GRACE_S;
     if (asprintf(&identity->directory, "%s/keys", data_directory) < 0) {
         identity->directory = NULL;
         keyfile_fail(&error, "no memory");

@@ -22,9 +22,9 @@ struct rsa_key;
 enum {
     IDENTITY_CERT_MAX = 256,
     SIGNING_KEY_LIFETIME_S = 30 * 86400,
-    SIGNING_KEY_RENEW_S = 86400, // before it expires
-    ONION_KEY_LIFETIME_S = 28 * 86400,
-    ONION_KEY_GRACE_S = 7 * 86400, // in which the previous key is still answered
+    SIGNING_KEY_RENEW_S = 86400,       // before it expires
+    ONION_KEY_LIFETIME_S = 28 * 86400, // by default
+    ONION_KEY_GRACE_S = 7 * 86400,     // in which the previous key is still answered; by default
 };
 
 struct identity {
@@ -42,10 +42,11 @@ struct identity {
     struct curve25519_key previous_onion_key; // valid for the grace period after a rotation
     bool has_previous_onion_key;
     time_t onion_key_made;
-    struct rsa_key *tap_key; // published only
-    uint64_t generation;     // counts changes of the signing key
-    time_t warned;           // when identity_maintain last warned of an expiring key
-    int lock_fd;             // holds data_directory/lock
+    time_t onion_key_lifetime_s, onion_key_grace_s; // as the network wants them (6.18)
+    struct rsa_key *tap_key;                        // published only
+    uint64_t generation;                            // counts changes of the signing key
+    time_t warned; // when identity_maintain last warned of an expiring key
+    int lock_fd;   // holds data_directory/lock
 };
 
 // Reads what is there, makes and stores what is missing. Files are made with mode 0600, directories

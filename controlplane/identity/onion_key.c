@@ -65,7 +65,7 @@ static int load_ntor(struct identity *identity, time_t now, const struct keyfile
 
 static bool grace_is_over(const struct identity *identity, time_t now)
 {
-    return now - identity->onion_key_made >= ONION_KEY_GRACE_S;
+    return now - identity->onion_key_made >= identity->onion_key_grace_s;
 }
 
 static void drop_previous(struct identity *identity)
@@ -139,8 +139,8 @@ static bool rotate(struct identity *identity, time_t now)
         identity->has_previous_onion_key = true;
         identity->onion_key = ntor;
         identity->onion_key_made = now;
-        log_notice("rotated the onion key; the previous one is answered for another %d days",
-                   ONION_KEY_GRACE_S / 86400);
+        log_notice("rotated the onion key; the previous one is answered for another %lld days",
+                   (long long)identity->onion_key_grace_s / 86400);
     } else {
         log_warn("the onion key cannot be rotated: %s", text);
     }
@@ -155,5 +155,6 @@ bool identity_maintain_onion_keys(struct identity *identity, time_t now)
         identity->onion_key_made = now; // the clock was set back
     if (identity->has_previous_onion_key && grace_is_over(identity, now))
         drop_previous(identity);
-    return now - identity->onion_key_made >= ONION_KEY_LIFETIME_S && rotate(identity, now);
+    return now - identity->onion_key_made >= identity->onion_key_lifetime_s &&
+           rotate(identity, now);
 }

@@ -10,11 +10,10 @@
 
 #include "base/cursor.h"
 #include "crypto/random.h"
+#include "dir/parameters.h"
 
 enum {
     PADDING_LINK_VERSION = 5,
-    PADDING_LOW_MS = 1500, // nf_ito_low and nf_ito_high, until a consensus says otherwise
-    PADDING_HIGH_MS = 9500,
     NEGOTIATE_VERSION = 0,
     NEGOTIATE_STOP = 1,
     NEGOTIATE_START = 2,
@@ -55,12 +54,20 @@ static void start(struct link *link)
     schedule(link, now_ms);
 }
 
+// Between relays there is none unless nf_pad_relays is set; a range of nothing turns all off.
+static bool may_pad(const struct link *link, const struct parameters *p)
+{
+    return (!link->authenticated || p->padding_relays) &&
+           (p->padding_low_ms > 0 || p->padding_high_ms > 0);
+}
+
 void link_padding_start(struct link *link)
 {
-    if (link->version < PADDING_LINK_VERSION || link->authenticated)
-        return; // between relays there is none (nf_pad_relays 0)
-    link->padding_low_ms = PADDING_LOW_MS;
-    link->padding_high_ms = PADDING_HIGH_MS;
+    const struct parameters *p = parameters_of(link->table->relay);
+    if (link->version < PADDING_LINK_VERSION || !may_pad(link, p))
+        return;
+    link->padding_low_ms = (uint16_t)p->padding_low_ms;
+    link->padding_high_ms = (uint16_t)p->padding_high_ms;
     start(link);
 }
 
@@ -78,6 +85,7 @@ void link_padding_stop(struct link *link)
 void link_padding_negotiate(struct link *link, const uint8_t body[CELL_BODY_LEN])
 {
     struct counters *counters = &link->table->relay->counters;
+    const struct parameters *p = parameters_of(link->table->relay);
     struct reader r = reader_of(body, CELL_BODY_LEN);
     uint8_t version = read_u8(&r);
     uint8_t command = read_u8(&r);
@@ -90,9 +98,9 @@ void link_padding_negotiate(struct link *link, const uint8_t body[CELL_BODY_LEN]
     }
     counters->padding_negotiated++;
     link_padding_stop(link);
-    link->padding_low_ms = low_ms > PADDING_LOW_MS ? low_ms : PADDING_LOW_MS;
+    link->padding_low_ms = low_ms > p->padding_low_ms ? low_ms : (uint16_t)p->padding_low_ms;
     link->padding_high_ms = high_ms > link->padding_low_ms ? high_ms : link->padding_low_ms;
-    if (command == NEGOTIATE_START && !link->authenticated)
+    if (command == NEGOTIATE_START && may_pad(link, p))
         start(link);
 }
 

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     if (onion_skin_parse(command, body, &skin) == DESTROY_NONE) {
         const struct onion_skin *one = &skin;
         static struct onion_answer answer;
-        onion_skins_answer(NULL, &keys, &one, &answer, 1);
+        onion_skins_answer(NULL, &keys, &onion_skin_default_offer, &one, &answer, 1);
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The queue of onion skins on a real loop with real helper threads: every skin is answered once,
-// connections have turns, the queue has its limit, beyond which the oldest of the longest line goes,
-// stale and closed ones are not computed, and it may go while threads work (protocol 2.09, 2.41).
+// connections have turns, the queue has its limit, beyond which the oldest of the longest line
+// goes, stale and closed ones are not computed, and it may go while threads work
+// (protocol 2.09, 2.41).
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include "crypto/create_fast.h"
 #include "crypto/ntor.h"
 
+enum { WAIT_MAX_US = 1750000, WAIT_CUTOFF_US = 5000000 }; // the parameters' defaults
 enum { SKINS_MAX = 20000, SECOND_US = 1000000, HELPERS = 2, BUSY = HELPERS * ONION_SKINS_MAX };
 
 struct test {
@@ -23,8 +25,8 @@ struct test {
     struct identity identity;
     struct onion_queue *queue;
     unsigned answers, accepted, overloaded;
-    uint8_t answered[SKINS_MAX];   // how often, by circuit id
-    uint8_t refused[SKINS_MAX];    // of these, for load
+    uint8_t answered[SKINS_MAX];     // how often, by circuit id
+    uint8_t refused[SKINS_MAX];      // of these, for load
     unsigned answered_at[SKINS_MAX]; // the how many-th answer it was
     struct waiting_skin *waiting[SKINS_MAX];
     struct onion_answer last;
@@ -81,8 +83,8 @@ static void end(struct test *t)
 // On one of many connections, half of them each worker's.
 static bool add(struct test *t, uint64_t id, unsigned conn, const struct onion_skin *skin)
 {
-    struct waiting_skin *s = onion_queue_add(t->queue, id, (uint8_t)(conn % 2),
-                                             (struct handle){conn / 2, 7}, skin);
+    struct waiting_skin *s =
+        onion_queue_add(t->queue, id, (uint8_t)(conn % 2), (struct handle){conn / 2, 7}, skin);
     t->waiting[id] = s;
     return s;
 }
@@ -202,7 +204,8 @@ static void test_a_few_are_always_admitted(void **state)
     end(t);
 }
 
-// One connection has far more than all others: they don't wait behind it, and what is too much is its.
+// One connection has far more than all others: they don't wait behind it, and what is too much is
+// its.
 static void test_connections_have_turns(void **state)
 {
     (void)state;

@@ -55,7 +55,7 @@ static void create2(uint8_t body[CELL_BODY_LEN], uint16_t handshake, const void 
 
 static void answer_one(const struct onion_skin *skin, struct onion_answer *answer)
 {
-    onion_skins_answer(NULL, &keys, &skin, answer, 1);
+    onion_skins_answer(NULL, &keys, &onion_skin_default_offer, &skin, answer, 1);
 }
 
 // What the relay says to a CREATE2 cell, as circuit creation asks it.

@@ -347,6 +347,7 @@ static void test_certificates_missing(void **state)
     assert_int_equal(fake.consensus_requests, 2);
     fake.without_certificates = false;
     bootstrap();
+    pass(900, 10);
     assert_whole();
     // New signing keys: the consensus waits for the certificates that it names.
     fake.key = 1;

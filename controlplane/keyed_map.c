@@ -37,6 +37,11 @@ void keyed_map_release(struct keyed_map *map)
     explicit_bzero(map, sizeof(*map));
 }
 
+static const uint8_t *key_of(const struct keyed_node *node)
+{
+    return (const uint8_t *)(node + 1);
+}
+
 static struct keyed_node **bucket_of(const struct keyed_map *map, uint64_t hash)
 {
     return &map->buckets[hash & (map->n_buckets - 1)];
@@ -46,7 +51,7 @@ struct keyed_node *keyed_map_find(const struct keyed_map *map, const uint8_t *ke
 {
     uint64_t hash = hash_of(map, key);
     struct keyed_node *node = *bucket_of(map, hash);
-    while (node && (node->hash != hash || sodium_memcmp(node->key, key, map->key_length) != 0))
+    while (node && (node->hash != hash || sodium_memcmp(key_of(node), key, map->key_length) != 0))
         node = node->next;
     return node;
 }
@@ -80,7 +85,7 @@ void keyed_map_add(struct keyed_map *map, struct keyed_node *node)
 {
     if (map->n_nodes >= map->n_buckets)
         grow(map);
-    node->hash = hash_of(map, node->key);
+    node->hash = hash_of(map, key_of(node));
     link_in(map, node);
     map->n_nodes++;
 }

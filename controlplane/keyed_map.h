@@ -13,7 +13,6 @@
 struct keyed_node {
     struct keyed_node *next;
     uint64_t hash;
-    uint8_t key[];
 };
 
 struct keyed_map {

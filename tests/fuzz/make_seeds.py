@@ -68,3 +68,20 @@ seed("decompress", "gzip", b"\2\x20", gzip.compress(TEXT, mtime=0))
 # A frame of one raw block (RFC 8878); the library's compressor is not in Python.
 seed("decompress", "zstd", b"\3\0", bytes.fromhex("28b52ffd2005290000"), b"hello")
 seed("decompress", "lzma", b"\4\x20", lzma.compress(TEXT, lzma.FORMAT_ALONE))
+AUTH_KEY = b"\2\0\x20" + ones(32)
+LIMITS = b"\1\1\x13\2\1" + struct.pack(">QBQ", 30, 2, 300)
+for name, extensions in (("plain", b"\0"), ("limits", LIMITS), ("unknown", b"\2\7\1x" + LIMITS[1:])):
+    seed("establish_intro", name, AUTH_KEY, extensions, ones(32), b"\0\x40", ones(64))
+    seed("introduce1", name, bytes(20), AUTH_KEY, extensions, ones(190))
+seed("introduce1", "old", ones(246))
+
+
+def step(kind, circuit, argument, body=b""):
+    return struct.pack(">BBH", kind * 4 + circuit, argument, len(body)) + body
+
+
+seed("onion_cells", "introduction", step(0, 1, 1, LIMITS), step(1, 2, 1), step(1, 2, 1),
+     step(4, 1, 0), step(1, 3, 1))
+seed("onion_cells", "rendezvous", step(2, 1, 0), step(3, 2, 0, ones(64)), step(6, 1, 7, ones(20)))
+seed("onion_cells", "waits", step(2, 1, 0), step(2, 0, 1), step(5, 0, 160), step(3, 2, 0, ones(9)))
+seed("onion_cells", "raw", *(step(6, i % 4, i, ones(20 + i)) for i in range(14)))

@@ -68,6 +68,7 @@ seed("decompress", "gzip", b"\2\x20", gzip.compress(TEXT, mtime=0))
 # A frame of one raw block (RFC 8878); the library's compressor is not in Python.
 seed("decompress", "zstd", b"\3\0", bytes.fromhex("28b52ffd2005290000"), b"hello")
 seed("decompress", "lzma", b"\4\x20", lzma.compress(TEXT, lzma.FORMAT_ALONE))
+
 AUTH_KEY = b"\2\0\x20" + ones(32)
 LIMITS = b"\1\1\x13\2\1" + struct.pack(">QBQ", 30, 2, 300)
 for name, extensions in (("plain", b"\0"), ("limits", LIMITS), ("unknown", b"\2\7\1x" + LIMITS[1:])):

@@ -109,6 +109,8 @@ static bool start_relay(struct relay_bench *b, char *error, size_t error_size)
         .max_packets = RELAY_PACKETS,
         .circuit_queue_max_cells = 32768, // the neighbours' window is the bound here
     };
+    b->cpu_time = o->workers + 1 > sysconf(_SC_NPROCESSORS_ONLN);
+    config.cpu_time_cycles = b->cpu_time;
     for (unsigned i = 0; i < o->workers; i++)
         config.lcores[i] = LCORE_FIRST_WORKER + i;
     b->dp = dataplane_start(&config, error, error_size);

@@ -324,7 +324,8 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
     if (out->windows > 0) {
         sum_middle(m->windows, out->windows, out);
     } else if (!n->broken) { // the CPUs are shared all the time: by CPU time then
-        fill_window(&first, &from, dataplane_workers(b->dp), out->cpu_share, m->windows);
+        fill_window(&first, &from, dataplane_workers(b->dp), b->cpu_time ? 1 : out->cpu_share,
+                    m->windows);
         sum_middle(m->windows, 1, out);
     }
     out->seconds = (double)(from.tsc - first.tsc) / (double)rte_get_tsc_hz();

@@ -28,6 +28,7 @@ struct relay_bench {
     struct dataplane *dp;
     struct neighbours *neighbours;
     clockid_t clocks[DATAPLANE_WORKERS_MAX]; // CPU time of the workers' threads
+    bool cpu_time;                           // is what the workers count
 };
 
 struct relay_result {

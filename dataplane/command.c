@@ -208,32 +208,6 @@ void command_execute(struct worker *w, struct message *m)
     channel_free(m);
 }
 
-void command_take_peer_cell(struct worker *w, struct cell *c)
-{
-    struct circuit_end *end = end_get(w, c->target);
-    if (end && c->kind == CELL_KIND_CELL) {
-        end_queue_cell(w, end, c);
-        return;
-    }
-    if (end && c->kind == CELL_KIND_ASKING) {
-        end_queue_cell(w, end, c);
-        if (end->state == END_OPEN)
-            end_ask_drained(w, end);
-        return;
-    }
-    if (end && c->kind == CELL_KIND_JOINED) {
-        batch_add_joined(w, c);
-        return;
-    }
-    if (end)
-        splice_take_parcel(w, end, c);
-    else
-        w->counters.drop_cell_unknown_circuit++;
-    if (cell_kind_is_secret(c->kind))
-        explicit_bzero(c->body, sizeof(c->body));
-    cell_free(c);
-}
-
 void command_send_refusals(struct worker *w)
 {
     while (w->refused) {

@@ -84,8 +84,8 @@ static bool make_peer_rings(struct dataplane *dp)
                                                     RING_F_SP_ENQ | RING_F_SC_DEQ);
             if (!ring)
                 return false;
-            dp->workers[from].to_peer[to] = ring;
-            dp->workers[to].from_peer[from] = ring;
+            dp->workers[from].crossings[to].to = ring;
+            dp->workers[to].crossings[from].from = ring;
         }
     }
     return true;
@@ -100,6 +100,7 @@ static bool make_workers(struct dataplane *dp, char *error, size_t error_size)
         w->n_workers = config->n_workers;
         w->lcore = config->lcores[i];
         w->adaptive_poll = config->adaptive_poll;
+        w->cpu_time_cycles = config->cpu_time_cycles;
         w->circuit_queue_max_cells = config->circuit_queue_max_cells;
         w->channel = &dp->channels[i];
         w->net = dp->net;
@@ -124,7 +125,7 @@ static void release(struct dataplane *dp)
         worker_release(&dp->workers[i]);
     for (unsigned i = 0; dp->workers && i < dp->config.n_workers; i++)
         for (unsigned j = 0; j < dp->config.n_workers; j++)
-            rte_ring_free(dp->workers[i].to_peer[j]);
+            rte_ring_free(dp->workers[i].crossings[j].to);
     if (dp->net)
         net_destroy(dp->net);
     for (unsigned i = dp->n_channels; i-- > 0;)

@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_cycles.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
@@ -19,7 +21,6 @@
 
 enum {
     COMMANDS_PER_TURN = 64,
-    PEER_CELLS_PER_TURN = 256,
     IDLE_TURNS_BEFORE_SLEEP = 64,
     SLEEP_MAX_US = 500000,
     BURSTS_PER_TURN = 4,
@@ -40,6 +41,19 @@ static uint64_t tsc_us(void)
     uint64_t hz = rte_get_tsc_hz();
     uint64_t cycles = rte_rdtsc();
     return cycles / hz * million + cycles % hz * million / hz;
+}
+
+static uint64_t cpu_time_cycles(void)
+{
+    struct timespec t = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    const double ns_per_s = 1e9;
+    return (uint64_t)(((double)t.tv_sec + (double)t.tv_nsec / ns_per_s) * (double)rte_get_tsc_hz());
+}
+
+uint64_t worker_cycles(const struct worker *w)
+{
+    return unlikely(w->cpu_time_cycles) ? cpu_time_cycles() : rte_rdtsc();
 }
 
 static uint64_t env_now_us(void *ctx)
@@ -75,25 +89,6 @@ static void unreachable(void *ctx, const struct address *local, const struct add
 uint64_t worker_random(struct worker *w)
 {
     return random_stream_u64(&w->random);
-}
-
-// A cell may carry a layer: keys.
-static void drop_peer_cell(struct cell *c)
-{
-    if (cell_kind_is_secret(c->kind))
-        explicit_bzero(c->body, sizeof(c->body));
-    cell_free(c);
-}
-
-bool worker_send_peer(struct worker *w, unsigned peer, struct cell *c)
-{
-    if (peer >= w->n_workers || !w->to_peer[peer] || rte_ring_enqueue(w->to_peer[peer], c) != 0) {
-        w->counters.drop_cell_no_memory++;
-        drop_peer_cell(c);
-        return false;
-    }
-    w->woken_peers |= UINT64_C(1) << peer;
-    return true;
 }
 
 static uint32_t queue_limit(uint32_t configured, uint32_t parameter)
@@ -186,10 +181,7 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
 
 void worker_release(struct worker *w)
 {
-    struct cell *c;
-    for (unsigned i = 0; i < w->n_workers; i++)
-        while (w->from_peer[i] && rte_ring_dequeue(w->from_peer[i], (void **)&c) == 0)
-            drop_peer_cell(c);
+    crossing_release(w);
     while (w->refused) {
         struct message *m = w->refused;
         w->refused = m->next;
@@ -212,23 +204,11 @@ void worker_release(struct worker *w)
 static unsigned take_messages(struct worker *w)
 {
     struct message *commands[COMMANDS_PER_TURN];
-    struct cell *cells[PEER_CELLS_PER_TURN];
     unsigned n_commands = channel_receive_down(w->channel, commands, COMMANDS_PER_TURN);
-    unsigned work = n_commands;
-    for (unsigned i = 0; i < w->n_workers; i++) {
-        unsigned n = 0;
-        do {
-            n = w->from_peer[i] ? rte_ring_dequeue_burst(w->from_peer[i], (void **)cells,
-                                                         PEER_CELLS_PER_TURN, NULL)
-                                : 0;
-            for (unsigned j = 0; j < n; j++)
-                command_take_peer_cell(w, cells[j]);
-            batch_run_joined(w);
-            work += n;
-        } while (n_commands && n == PEER_CELLS_PER_TURN);
-    }
+    unsigned work = n_commands + crossing_receive(w, n_commands > 0);
     for (unsigned i = 0; i < n_commands; i++)
         command_execute(w, commands[i]);
+    crossing_flush(w);
     return work;
 }
 
@@ -290,9 +270,9 @@ struct turn_clock {
     uint64_t rx, tcp_in, cells, tls_seal, tx;
 };
 
-static void stage_done(struct turn_clock *clock, uint64_t *stage)
+static void stage_done(const struct worker *w, struct turn_clock *clock, uint64_t *stage)
 {
-    uint64_t now = rte_rdtsc();
+    uint64_t now = worker_cycles(w);
     *stage = now - clock->last;
     clock->last = now;
 }
@@ -322,9 +302,9 @@ static unsigned take_packets(struct worker *w, struct turn_clock *clock)
         uint64_t rx, tcp_in;
         n = net_receive(w->net_worker, w->now_us, packets, NET_BURST);
         work += n + net_was_busy(w->net_worker);
-        stage_done(clock, &rx);
+        stage_done(w, clock, &rx);
         tcp_input(w->tcp, packets, n);
-        stage_done(clock, &tcp_in);
+        stage_done(w, clock, &tcp_in);
         clock->rx += rx;
         clock->tcp_in += tcp_in;
     }
@@ -333,7 +313,7 @@ static unsigned take_packets(struct worker *w, struct turn_clock *clock)
 
 unsigned worker_turn(struct worker *w)
 {
-    uint64_t began = rte_rdtsc();
+    uint64_t began = worker_cycles(w);
     struct turn_clock clock = {.began = began, .last = began};
     w->now_us = tsc_us();
     scheduler_advance(&w->scheduler, w->now_us);
@@ -343,20 +323,20 @@ unsigned worker_turn(struct worker *w)
     work += take_messages(w);
     net_advance(w->net_worker, w->now_us);
     work += take_events(w);
-    stage_done(&clock, &rest);
+    stage_done(w, &clock, &rest);
     clock.tcp_in += rest;
     uint64_t opening = w->counters.cycles_tls_open;
     tell_resume(w);
     work += receive_connections(w);
-    stage_done(&clock, &clock.cells);
+    stage_done(w, &clock, &clock.cells);
     work += transmit_connections(w);
     shed_turn(w); // of what could not go out
     conn_end_slow_closings(w);
     tcp_advance(w->tcp); // so late that one ACK says all: what was read, and goes with what is sent
-    stage_done(&clock, &clock.tls_seal);
+    stage_done(w, &clock, &clock.tls_seal);
     net_flush(w->net_worker);
     send_reports(w);
-    stage_done(&clock, &clock.tx);
+    stage_done(w, &clock, &clock.tx);
     count_cycles(&w->counters, &clock, w->counters.cycles_tls_open - opening, work > 0);
     return work;
 }
@@ -368,17 +348,9 @@ static bool has_waiting_work(const struct worker *w)
            w->refused || w->drained.owed;
 }
 
-static bool rings_are_empty(const struct worker *w)
-{
-    for (unsigned i = 0; i < w->n_workers; i++)
-        if (w->from_peer[i] && !rte_ring_empty(w->from_peer[i]))
-            return false;
-    return rte_ring_empty(w->channel->down);
-}
-
 static void sleep_until_needed(struct worker *w)
 {
-    uint64_t began = rte_rdtsc();
+    uint64_t began = worker_cycles(w);
     uint64_t next = tcp_next_timer_us(w->tcp);
     uint64_t now = tsc_us();
     uint64_t timeout_us = next <= now ? 0 : next - now;
@@ -389,12 +361,12 @@ static void sleep_until_needed(struct worker *w)
     // The flag first, then another look: whoever adds something after it sees the flag.
     atomic_store(&w->channel->worker_sleeps, 1);
     atomic_thread_fence(memory_order_seq_cst); // the rings' own loads are not ordered after it
-    if (rings_are_empty(w)) {
+    if (crossing_is_idle(w) && rte_ring_empty(w->channel->down)) {
         w->counters.sleeps++;
         net_sleep(w->net_worker, w->channel->down_fd, timeout_us);
     }
     atomic_store(&w->channel->worker_sleeps, 0);
-    w->counters.cycles_idle += rte_rdtsc() - began;
+    w->counters.cycles_idle += worker_cycles(w) - began;
 }
 
 int worker_run(void *arg)

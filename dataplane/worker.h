@@ -15,6 +15,7 @@
 #include "cell/originate.h"
 #include "cell/shed.h"
 #include "cell/tell.h"
+#include "crossing.h"
 #include "crypto/random_stream.h"
 #include "dataplane/dataplane.h"
 #include "net/net.h"
@@ -24,13 +25,13 @@
 struct cell_cipher;
 struct cgo_cipher;
 struct rte_mempool;
-struct rte_ring;
 
 struct worker {
     unsigned index;
     unsigned n_workers;
     unsigned lcore;
     bool adaptive_poll;
+    bool cpu_time_cycles;
     bool stopping;
     uint32_t circuit_queue_max_cells; // what the operator wants; 0: the consensus, or the default
     uint32_t queue_max_cells[2];      // what holds: away from the origin, towards it
@@ -43,9 +44,8 @@ struct worker {
     struct tls_worker tls;
     struct cell_cipher *cipher; // tor1
     struct cgo_cipher *cgo;
-    struct rte_mempool *cells;                         // shared by all workers
-    struct rte_ring *to_peer[DATAPLANE_WORKERS_MAX];   // cells, to each other worker
-    struct rte_ring *from_peer[DATAPLANE_WORKERS_MAX]; // and from it
+    struct rte_mempool *cells;                        // shared by all workers
+    struct crossing crossings[DATAPLANE_WORKERS_MAX]; // to each other worker
     struct worker *workers; // all of them; only `channel` of another may be touched, to wake it
 
     struct conn_table conns;
@@ -90,7 +90,7 @@ unsigned worker_turn(struct worker *w);
 // The thread: runs until MSG_STOP. `arg` is a struct worker *.
 int worker_run(void *arg);
 
+// For the cycles_* counters.
+uint64_t worker_cycles(const struct worker *w);
 // Unpredictable: initial sequence numbers, ports, circuit ids, padding of relay messages.
 uint64_t worker_random(struct worker *w);
-// Hands a cell to another worker, or drops it and says false. Takes the cell.
-bool worker_send_peer(struct worker *w, unsigned peer, struct cell *c);

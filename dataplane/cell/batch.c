@@ -93,7 +93,8 @@ void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const
     if (!c && !(c = make_room(w, end)))
         return;
     c->command = command;
-    end_prefetch_peer(w, end);
+    if (end->peer_worker == w->index)
+        end_prefetch(w, end->peer);
     struct batch_item *item = &b->items[b->n++];
     *item = (struct batch_item){c, end, end->self.generation, NULL};
     item->cgo = add_job(w, end, c, body);
@@ -129,6 +130,7 @@ static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell
     memcpy(m->relay.tag, tag, m->relay.tag_length);
     m->length = message.length;
     memcpy(m->payload, message.body, message.length);
+    crossing_flush(w); // the cells before it
     if (channel_send_up(w->channel, m))
         return true;
     channel_free(m);
@@ -194,6 +196,7 @@ void batch_run(struct worker *w)
         }
     }
     batch_run_joined(w);
+    crossing_flush(w);
 }
 
 void batch_add_joined(struct worker *w, struct cell *c)

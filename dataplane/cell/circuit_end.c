@@ -89,14 +89,14 @@ void end_lookup_many(struct worker *w, const struct conn *conn, const uint32_t *
     }
 }
 
-void end_prefetch_peer(const struct worker *w, const struct circuit_end *end)
+void end_prefetch(const struct worker *w, struct handle handle)
 {
-    if (end->peer_worker != w->index || end->peer.index >= w->ends.capacity)
+    if (handle.index >= w->ends.capacity)
         return;
-    const struct circuit_end *peer = &w->ends.ends[end->peer.index];
-    rte_prefetch0(&peer->self);
-    rte_prefetch0(&peer->conn);
-    rte_prefetch0(&w->scheduler.nodes[end->peer.index]);
+    const struct circuit_end *end = &w->ends.ends[handle.index];
+    rte_prefetch0(&end->self);
+    rte_prefetch0(&end->conn);
+    rte_prefetch0(&w->scheduler.nodes[handle.index]);
 }
 
 void end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid)
@@ -244,7 +244,7 @@ void end_pass_to_worker(struct worker *w, struct circuit_end *end, struct cell *
 {
     c->kind = (uint8_t)kind;
     c->target = end->peer;
-    if (!worker_send_peer(w, end->peer_worker, c)) // a hole can't be mended
+    if (!crossing_send(w, end->peer_worker, c)) // a hole can't be mended
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
 }
 

@@ -89,8 +89,8 @@ struct circuit_end *end_lookup(struct worker *w, const struct conn *conn, uint32
 enum { END_LOOKUP_MAX = CIRCID_MAP_BURST };
 void end_lookup_many(struct worker *w, const struct conn *conn, const uint32_t *circids, unsigned n,
                      struct circuit_end **out);
-// A cell of `end` will go to its peer soon.
-void end_prefetch_peer(const struct worker *w, const struct circuit_end *end);
+// A cell will go out on this worker's end soon; the handle may be invalid.
+void end_prefetch(const struct worker *w, struct handle handle);
 // Joins an end to its link, on which `circid` is free.
 void end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid);
 

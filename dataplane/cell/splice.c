@@ -36,7 +36,7 @@ static bool send_layer(struct worker *w, unsigned peer_worker, enum cell_kind ki
     c->peer_worker = (uint8_t)w->index;
     memcpy(c->body + offsetof(struct layer_parcel, layer), &from->layer, sizeof(from->layer));
     c->body[offsetof(struct layer_parcel, kind)] = from->layer_kind;
-    return worker_send_peer(w, peer_worker, c);
+    return crossing_send(w, peer_worker, c);
 }
 
 void splice_extend(struct worker *w, const struct message *m)

@@ -34,6 +34,9 @@ struct dataplane_config {
     unsigned n_interfaces;
     struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
     bool adaptive_poll; // sleep when there is nothing to do
+    // The cycles_* counters are of CPU time, which takes system calls: to measure workers that
+    // don't have a CPU each.
+    bool cpu_time_cycles;
     // Pool sizes, for all workers together.
     uint32_t max_links;
     uint32_t max_circuits;

@@ -33,8 +33,8 @@ static void make_ring(struct rig *rig, unsigned from, unsigned to)
     char name[32];
     snprintf(name, sizeof(name), "rig_%u_%u", from, to);
     struct rte_ring *ring = rte_ring_create(name, 1024, SOCKET_ID_ANY, 0);
-    rig->workers[from].to_peer[to] = ring;
-    rig->workers[to].from_peer[from] = ring;
+    rig->workers[from].crossings[to].to = ring;
+    rig->workers[to].crossings[from].from = ring;
 }
 
 struct rig *rig_create(unsigned n_workers)
@@ -85,7 +85,7 @@ void rig_destroy(struct rig *rig)
         assert_int_equal(rte_mempool_avail_count(rig->channels[i].up_pool), MESSAGES);
     assert_int_equal(rte_mempool_avail_count(rig->channels[0].down_pool), MESSAGES);
     for (unsigned i = 0; rig->n == 2 && i < 2; i++)
-        rte_ring_free(rig->workers[i].to_peer[1 - i]);
+        rte_ring_free(rig->workers[i].crossings[1 - i].to);
     for (unsigned i = rig->n; i-- > 0;)
         channel_close(&rig->channels[i], i == 0);
     rte_mempool_free(rig->cells);

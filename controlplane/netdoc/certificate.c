@@ -108,7 +108,7 @@ static int read_item(struct parts *p, const struct token *t, unsigned *seen)
         *seen |= 1u << i;
         return items[i].read(p, t);
     }
-    return *seen == 0 ? -EINVAL : 0; // dir-address, and what is not invented yet
+    return 0; // dir-address, and what is not invented yet
 }
 
 // Up to and with the certification; nothing may follow it.

@@ -237,6 +237,8 @@ static void test_bad_routers(void **state)
         {"10.90.0.12 5000", "10.90.0.12 65536", "bad r line"},
         {"10.90.0.12 5000 0", "10.90.0.12 5000", "bad r line"},
         {"r exit1 Gr", "r exit1 zr", "routers are not sorted"},
+        {"auth4 L2oB9yirchOk2TR30NPi0+w77x8", "auth4 GrKbNX6FDz38DV4VZty0LJ5lg7E",
+         "routers are not sorted"}, // exit1 once more
         {"\ns Exit", "\nx Exit", "a router lacks an item"},
         {"\npr Con", "\nxx Con", "a router lacks an item"},
         {"\nv Tor", "\npr Link=4\nv Tor", "an item of a router is there twice"},

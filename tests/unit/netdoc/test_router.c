@@ -7,10 +7,11 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/digest.h"
+#include "crypto/ed_cert.h"
 #include "dir/document.h"
 #include "documents.h"
 #include "netdoc/consensus.h"
@@ -306,6 +307,68 @@ static void test_several(void **state)
     document_drop(&d);
 }
 
+// The certificates in a descriptor, each with one bit of its signature changed.
+static void test_changed_certificates(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"ED25519 CERT", "CROSSCERT", "ED25519 CERT"};
+    static const unsigned skips[] = {0, 0, 1};
+    for (int i = 0; i < 3; i++) {
+        char end[64];
+        snprintf(end, sizeof(end), "\n-----END %s-----", labels[i]);
+        struct document d = document_copy(&descriptor, descriptor.length);
+        // The last line but for the characters that hold less than six bits.
+        uint8_t *byte = &d.bytes[document_find(&d, end, skips[i]) - 6];
+        *byte = *byte == 'A' ? 'B' : 'A';
+        struct document bad = resigned(&d, "ramson0", "ramson0");
+        assert_int_equal(parse_one(router_descriptor_parse, &bad), -EINVAL);
+        document_drop(&bad);
+        document_drop(&d);
+    }
+}
+
+// A certificate that is good, but for something else.
+static void test_other_certificate(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t type, key_type;
+        bool embed;
+        int expected;
+    } cases[] = {
+        {ED_CERT_ID_SIGNING, ED_CERT_KEY_ED25519, true, 0},
+        {ED_CERT_SIGNING_LINK, ED_CERT_KEY_ED25519, true, -EINVAL},
+        {ED_CERT_ID_SIGNING, ED_CERT_KEY_RSA_SHA256, true, -EINVAL},
+        {ED_CERT_ID_SIGNING, ED_CERT_KEY_ED25519, false, -EINVAL},
+    };
+    struct identity *mine = malloc(sizeof(*mine));
+    struct sample *s = malloc(sizeof(*s));
+    *mine = *identity;
+    ed25519_generate(&mine->master);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int n = ed_cert_encode(cases[i].type, cases[i].key_type, mine->signing.public_key,
+                               ed_cert_hours((uint64_t)start + 86400), &mine->master,
+                               cases[i].embed, mine->signing_cert, sizeof(mine->signing_cert));
+        assert_true(n > 0);
+        mine->signing_cert_length = (size_t)n;
+        sample_prepare(s, mine, start);
+        sample_build(s);
+        struct document d = document_of(s->descriptor_text);
+        struct router_document out;
+        size_t length;
+        assert_int_equal(router_descriptor_parse(d.bytes, d.length, &out, &length),
+                         cases[i].expected);
+        if (cases[i].expected == 0)
+            assert_int_equal(out.expires, (start + 86400 + 3599) / 3600 * 3600);
+        document_drop(&d);
+        d = document_of(s->extra_info_text);
+        assert_int_equal(parse_one(router_extra_info_parse, &d), cases[i].expected);
+        document_drop(&d);
+    }
+    free(s);
+    free(mine);
+}
+
 // Signed with other keys than the document's own.
 static void test_other_keys(void **state)
 {
@@ -343,10 +406,11 @@ static void test_other_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_those_of_tor),     cmocka_unit_test(test_our_own),
-        cmocka_unit_test(test_damaged),          cmocka_unit_test(test_descriptor_items),
-        cmocka_unit_test(test_extra_info_items), cmocka_unit_test(test_size),
-        cmocka_unit_test(test_several),          cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_those_of_tor),      cmocka_unit_test(test_our_own),
+        cmocka_unit_test(test_damaged),           cmocka_unit_test(test_descriptor_items),
+        cmocka_unit_test(test_extra_info_items),  cmocka_unit_test(test_size),
+        cmocka_unit_test(test_several),           cmocka_unit_test(test_changed_certificates),
+        cmocka_unit_test(test_other_certificate), cmocka_unit_test(test_other_keys),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

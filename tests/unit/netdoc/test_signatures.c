@@ -179,24 +179,55 @@ static void test_once(void **state)
     forget(&k);
 }
 
-// A bad signature over one digest does not take away a good one over the other.
+// A bad signature over one digest does not take away a good one over the other, before or after.
 static void test_either_digest(void **state)
 {
     (void)state;
+    static const char mark[] = "directory-signature ";
     struct document certificates = document_load("certificates");
-    struct document d = document_load("consensus"), twice;
+    struct document d = document_load("consensus");
     struct known k = {.n = 0};
     unsigned missing;
     know(&k, &certificates);
-    size_t first = document_find(&d, "directory-signature ", 0);
-    size_t second = document_find(&d, "directory-signature ", 1);
-    char item[1024] = "directory-signature sha256 ";
-    size_t skip = strlen("directory-signature ");
-    strncat(item, (const char *)d.bytes + first + skip, second - first - skip);
-    strcat(item, "directory-signature ");
-    twice = document_replace(&d, "directory-signature ", item, 0);
-    assert_int_equal(count(&k, &twice, 5, 5, now, &missing), 5);
-    document_drop(&twice);
+    size_t first = document_find(&d, mark, 0) + strlen(mark), second = document_find(&d, mark, 1);
+    char both[1024] = "directory-signature sha256 ";
+    strncat(both, (const char *)d.bytes + first, second - first);
+    strcat(both, mark);
+    // The first authority's over SHA-1, called one over SHA-256: in front of it, and behind.
+    struct document before = document_replace(&d, mark, both, 0);
+    struct document after = document_replace(&d, mark, both, 1);
+    assert_int_equal(count(&k, &before, 5, 5, now, &missing), 5);
+    assert_int_equal(count(&k, &after, 5, 5, now, &missing), 5);
+    document_drop(&before);
+    document_drop(&after);
+    document_drop(&d);
+    document_drop(&certificates);
+    forget(&k);
+}
+
+// Of two over the same digest the first one counts, good or bad.
+static void test_first(void **state)
+{
+    (void)state;
+    static const char mark[] = "directory-signature ";
+    struct document certificates = document_load("certificates");
+    struct document d = document_load("consensus");
+    struct known k = {.n = 0};
+    struct consensus *c;
+    unsigned missing;
+    know(&k, &certificates);
+    size_t first = document_find(&d, mark, 0), second = document_find(&d, mark, 1);
+    char twice[1024] = "";
+    strncat(twice, (const char *)d.bytes + first, second - first);
+    strcat(twice, mark);
+    struct document copies = document_replace(&d, mark, twice, 0);
+    assert_int_equal(consensus_parse(copies.bytes, copies.length, &c, NULL), 0);
+    assert_int_equal(c->n_signatures, 5);
+    consensus_free(c);
+    uint8_t *byte = &copies.bytes[first + 200];
+    *byte = *byte == 'A' ? 'B' : 'A';
+    assert_int_equal(count(&k, &copies, 5, 5, now, &missing), 4);
+    document_drop(&copies);
     document_drop(&d);
     document_drop(&certificates);
     forget(&k);
@@ -249,11 +280,9 @@ static void test_digest_not_expected(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_those_of_tor),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_once),
-        cmocka_unit_test(test_either_digest),
-        cmocka_unit_test(test_digest_not_expected),
+        cmocka_unit_test(test_those_of_tor), cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_once),         cmocka_unit_test(test_either_digest),
+        cmocka_unit_test(test_first),        cmocka_unit_test(test_digest_not_expected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,3 +86,7 @@ seed("onion_cells", "introduction", step(0, 1, 1, LIMITS), step(1, 2, 1), step(1
 seed("onion_cells", "rendezvous", step(2, 1, 0), step(3, 2, 0, ones(64)), step(6, 1, 7, ones(20)))
 seed("onion_cells", "waits", step(2, 1, 0), step(2, 0, 1), step(5, 0, 160), step(3, 2, 0, ones(9)))
 seed("onion_cells", "raw", *(step(6, i % 4, i, ones(20 + i)) for i in range(14)))
+NETWORK = (b"network-status-version 3\nparams a=1\nr one AAAAAAAAAAAAAAAAAAAAAAAAAAA x\ns Fast\n"
+           b"r two BAAAAAAAAAAAAAAAAAAAAAAAAAA x\ns Fast\ndirectory-signature a b\nsignature\n")
+seed("diff", "commands", b"10,$d\n7,8c\nr two\n.\n4d\n0a\nfirst\n.\n")
+seed("diff", "pair", NETWORK, b"\0", NETWORK.replace(b"a=1", b"a=2").replace(b"r one", b"r ONE"))

@@ -90,3 +90,24 @@ NETWORK = (b"network-status-version 3\nparams a=1\nr one AAAAAAAAAAAAAAAAAAAAAAA
            b"r two BAAAAAAAAAAAAAAAAAAAAAAAAAA x\ns Fast\ndirectory-signature a b\nsignature\n")
 seed("diff", "commands", b"10,$d\n7,8c\nr two\n.\n4d\n0a\nfirst\n.\n")
 seed("diff", "pair", NETWORK, b"\0", NETWORK.replace(b"a=1", b"a=2").replace(b"r one", b"r ONE"))
+
+
+
+# Streams: what comes on one circuit (fuzz_stream_messages.c).
+def steps(*list):
+    return b"".join(bytes([what, stream, len(body)]) + body for what, stream, body in list)
+
+
+BEGIN_DIR, DATA, END, CONNECTED, SENDME, XOFF, XON = 13, 2, 3, 4, 5, 43, 44
+TAG, DRAINED, TURN, CLOSE, EXTEND, TRUNCATE = range(250, 256)
+TAGGED = b"\1\0\24" + ones(20)
+SENT = [(BEGIN_DIR, 1, b"")] + 8 * [(TURN, 0, b""), (DRAINED, 0, b"")]
+seed("stream_messages", "request", b"\11", steps((BEGIN_DIR, 1, b""), (DATA, 1, b"GET / HTTP/1.0"),
+     (TURN, 0, b""), (END, 1, b"\6")))
+seed("stream_messages", "sendmes", b"\11", steps(*SENT, (TAG, 0, ones(20)), (SENDME, 0, TAGGED),
+     (SENDME, 0, b""), (TAG, 0, ones(20)), (SENDME, 1, b""), (TURN, 0, b"")))
+seed("stream_messages", "vegas", b"\6", steps(*SENT, (TAG, 0, ones(16)), (TAG, 0, ones(16)),
+     (SENDME, 0, b"\1\0\20" + ones(16)), (XOFF, 1, b"\0"), (TURN, 0, b""),
+     (XON, 1, b"\0\0\0\0\7"), (TURN, 0, b""), (XON, 1, bytes(5))))
+seed("stream_messages", "extending", b"\0", steps(*SENT, (EXTEND, 0, b""), (CLOSE, 0, b""),
+     (TRUNCATE, 0, b""), (BEGIN_DIR, 2, b""), (CONNECTED, 2, b""), (END, 2, b"")))

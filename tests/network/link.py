@@ -142,6 +142,7 @@ class Circuit:
         zero = modes.CTR(bytes(16))
         self.forward = Cipher(algorithms.AES(material[40:56]), zero).encryptor()
         self.backward = Cipher(algorithms.AES(material[56:72]), zero).decryptor()
+        self.data_cells = 0  # that came, on all streams
 
     def seal(self, command, data=b"", stream=0, length=None, early=False, recognized=0):
         """A relay cell; `length` may lie about `data`."""
@@ -184,9 +185,10 @@ class Circuit:
             if of != stream or command != DATA:
                 continue  # SENDME for what we sent
             reply, cells = reply + data, cells + 1
+            self.data_cells += 1
             if cells % 50 == 0:
                 self.send(SENDME, stream=stream)
-            if cells % 100 == 0:
+            if self.data_cells % 100 == 0:
                 self.send(SENDME, b"\1\0\x14" + self.backward_digest.digest())
 
     def receive(self):

@@ -2,10 +2,11 @@
 // Reading a directory's answer: the encoding, a diff, the documents in it.
 #include "dir/answer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "dir/compress.h"
 #include "netdoc/diff.h"
 
 static size_t text_max(const struct answer *a)
@@ -15,15 +16,26 @@ static size_t text_max(const struct answer *a)
 
 static bool unpack(struct answer *a)
 {
-    if (a->encoding[0] != '\0' && strcasecmp(a->encoding, "identity") != 0) {
+    enum compression c = COMPRESSION_IDENTITY;
+    if (a->encoding[0] != '\0' && !compression_by_name(a->encoding, strlen(a->encoding), &c)) {
         a->wrong = "it has an encoding that we did not ask for";
         return false;
     }
-    if (a->body->length <= text_max(a))
-        a->text = blob_hold(a->body);
-    else
-        a->wrong = "it is too long";
-    return a->text != NULL;
+    switch (decompress(c, a->body->bytes, a->body->length, text_max(a), &a->text)) {
+    case 0:
+        return true;
+    case -EFBIG:
+        a->wrong = "it is too long when unpacked";
+        break;
+    case -ENOMEM:
+        a->wrong = "no memory";
+        break;
+    default:
+        a->wrong = "it cannot be unpacked";
+        break;
+    }
+    a->text = NULL;
+    return false;
 }
 
 static bool is_diff(const struct blob *text)

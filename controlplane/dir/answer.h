@@ -29,6 +29,9 @@ enum {
     ANSWER_ENCODING_MAX = 32,
 };
 
+// What we can unpack, as a line of a request's head: the smallest first.
+#define ANSWER_ENCODINGS "Accept-Encoding: x-tor-lzma, x-zstd, deflate, gzip, identity\r\n"
+
 struct answer_document {
     size_t at; // in the text
     union {

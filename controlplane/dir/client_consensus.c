@@ -109,7 +109,7 @@ static void write_headers(const struct directory_client *c, enum consensus_flavo
                           char *out, size_t capacity)
 {
     const struct stored_consensus *held = store_consensus(c->relay->store, flavour, 0);
-    int used = snprintf(out, capacity, "Accept-Encoding: identity\r\n");
+    int used = snprintf(out, capacity, ANSWER_ENCODINGS);
     if (held == NULL)
         return;
     time_t slack = at_most(IF_MODIFIED_SLACK_S, (held->fresh_until - held->valid_after) / 2);

@@ -152,7 +152,7 @@ static struct dir_request make_request(struct fetch *f, const char *path, const 
     return (struct dir_request){
         .target = f->source.target,
         .path = path,
-        .headers = headers != NULL ? headers : "Accept-Encoding: identity\r\n",
+        .headers = headers != NULL ? headers : ANSWER_ENCODINGS,
         .body_max = consensus ? ANSWER_CONSENSUS_MAX : ANSWER_DOCUMENTS_MAX,
         .timeout_s = testing ? TIMEOUT_TESTING_S : timeout_s,
         .idle_s = testing ? IDLE_TESTING_S : IDLE_S,

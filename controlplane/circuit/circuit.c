@@ -232,7 +232,7 @@ static enum destroy_reason may_create(struct relay *relay, const struct message 
     struct link *link = link_find(relay, m->worker, m->conn);
     if (!link)
         return DESTROY_PROTOCOL; // its handshake is not done
-    if (!link_peer_is_relay(link) && !dos_may_create(relay, &link_connection(link)->remote))
+    if (!link_peer_is_known_relay(link) && !dos_may_create(relay, &link_connection(link)->remote))
         return DESTROY_RESOURCELIMIT;
     return onion_skin_parse(m->command, m->payload, skin);
 }

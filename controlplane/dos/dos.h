@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Defences against peers that ask for more than their share: circuits and connections of one client
 // address, streams of one circuit, introductions of one service, clients without a path (protocol
-// 5.09–5.13, 7.13). Relays that proved their identity are never held to them.
+// 5.09–5.13, 7.13). Relays that proved to be listed are never held to them (dir/known_relay.h).
 //
 // Addresses are in memory only, hashed into a table with a secret, and forgotten when they have
 // been quiet for a while. They are never logged. Control thread only.

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
+#include "dir/known_relay.h"
 #include "dos/dos.h"
 
 struct link *link_new(struct link_table *table, bool initiator)
@@ -70,7 +71,7 @@ static void leave_open(struct link *link)
     link->table->relay->counters.links_open--;
     link_padding_stop(link);
     if (!link->initiator)
-        dos_link_closed(link->table->relay, &link->connection->remote, link->authenticated);
+        dos_link_closed(link->table->relay, &link->connection->remote, link->counted_as_relay);
 }
 
 static void forget_id(struct link *link)
@@ -152,8 +153,9 @@ void link_opened(struct link *link)
     *(link->initiator ? &table->relay->counters.links_made
                       : &table->relay->counters.links_accepted) += 1;
     table->relay->counters.links_open++;
+    link->counted_as_relay = link_peer_is_known_relay(link);
     if (!link->initiator &&
-        !dos_link_opened(table->relay, &link->connection->remote, link->authenticated)) {
+        !dos_link_opened(table->relay, &link->connection->remote, link->counted_as_relay)) {
         link_handshake_free(h);
         link_fail(link, CONN_CLOSE_LIMIT, TLS_ALERT_CLOSE_NOTIFY, DESTROY_NONE, NULL,
                   "its address has too many");
@@ -271,6 +273,11 @@ struct connection *link_connection(struct link *link)
 bool link_peer_is_relay(const struct link *link)
 {
     return link->authenticated;
+}
+
+bool link_peer_is_known_relay(const struct link *link)
+{
+    return link->authenticated && known_relay(link->table->relay, link->rsa_id);
 }
 
 bool link_peer_is(const struct link *link, const uint8_t rsa_id[20], const uint8_t *ed_id)

@@ -53,6 +53,8 @@ struct connection *link_connection(struct link *link);
 // True when the peer has proved to be a relay; false: a client, or a peer that did not
 // authenticate.
 bool link_peer_is_relay(const struct link *link);
+// … and that a consensus lists it, or that there is none: it is not held to a client's share.
+bool link_peer_is_known_relay(const struct link *link);
 // A circuit end on this link began (+1) or ended (-1): a link without circuits is closed after a
 // while (1.37).
 void link_note_circuit(struct relay *relay, uint8_t worker, struct handle conn, int change);

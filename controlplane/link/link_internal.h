@@ -86,6 +86,7 @@ struct link {
     uint8_t state; // enum link_state
     bool initiator;
     bool authenticated; // rsa_id and ed_id are proved: the peer is a relay
+    bool counted_as_relay; // by dos/dos.h
     bool canonical;
     bool canonical_to_peer;
     uint8_t rsa_id[20];               // of a dialled link: who is wanted, until authenticated

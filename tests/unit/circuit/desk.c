@@ -280,6 +280,11 @@ bool link_peer_is_relay(const struct link *link)
     return link->peer_is_relay;
 }
 
+bool link_peer_is_known_relay(const struct link *link)
+{
+    return link->peer_is_relay;
+}
+
 bool link_peer_is(const struct link *link, const uint8_t rsa_id[20], const uint8_t *ed_id)
 {
     return memcmp(link->rsa_id, rsa_id, 20) == 0 && (!ed_id || memcmp(link->ed_id, ed_id, 32) == 0);

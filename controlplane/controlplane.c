@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "circuit/circuit.h"
 #include "connection.h"
+#include "dir/client.h"
 #include "dir/parameters.h"
 #include "dir/publish.h"
 #include "dir/store.h"
@@ -153,11 +154,13 @@ static bool make_parts(struct relay *relay, char *error, size_t error_size)
            (relay->connections = connection_table_create(relay, link_accept)) &&
            (relay->links = link_table_create(relay)) &&
            (relay->circuits = circuit_table_create(relay)) &&
-           (relay->publisher = publisher_create(relay));
+           (relay->publisher = publisher_create(relay)) &&
+           (relay->directory_client = directory_client_create(relay));
 }
 
 static void free_parts(struct relay *relay)
 {
+    directory_client_free(relay->directory_client);
     publisher_free(relay->publisher);
     if (relay->circuits)
         circuit_table_free(relay->circuits);
@@ -240,6 +243,8 @@ void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *
     cp->stopped_user = user;
     publisher_free(cp->relay.publisher); // an authority may take its time
     cp->relay.publisher = NULL;
+    directory_client_free(cp->relay.directory_client);
+    cp->relay.directory_client = NULL;
     circuit_table_close_all(cp->relay.circuits);
     link_table_close_all(cp->relay.links);
     uv_timer_start(&cp->stop_timer, wait_for_connections, 0, STOP_POLL_MS);

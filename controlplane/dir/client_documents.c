@@ -79,10 +79,12 @@ struct missing {
 };
 
 // Once most documents are there, authorities are spared: they are asked for what a cache has not
-// got. Before, and every now and then when they fail, the other way round.
-static bool wants_cache(const struct directory_client *c, unsigned failures)
+// got. Before, and every now and then when they fail, the other way round. Few caches have
+// extra-infos.
+static bool wants_cache(const struct directory_client *c, enum fetch_kind kind, unsigned failures)
 {
-    return c->complete ? failures % 2 == 0 : failures >= 3 && failures % 2 == 1;
+    return c->complete && kind != FETCH_EXTRA_INFOS ? failures % 2 == 0
+                                                    : failures >= 3 && failures % 2 == 1;
 }
 
 static bool find_missing(struct directory_client *c, enum fetch_kind kind, time_t now,
@@ -99,7 +101,8 @@ static bool find_missing(struct directory_client *c, enum fetch_kind kind, time_
         if (digest == NULL || is_here(c, kind, digest) ||
             !client_download_is_ready(c, kind, digest, now))
             continue;
-        struct missing *m = &groups[wants_cache(c, client_download_failures(c, kind, digest))];
+        struct missing *m =
+            &groups[wants_cache(c, kind, client_download_failures(c, kind, digest))];
         memcpy(m->wanted[m->n++].key, digest, key_length(kind));
     }
     return true;

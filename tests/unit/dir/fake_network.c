@@ -438,8 +438,10 @@ static void count(const struct dir_connection *c)
     } else if (strstr(c->path, "/tor/keys/") == c->path) {
         fake.certificate_requests++;
     } else {
-        fake.by_authorities += authority;
-        fake.by_caches += !authority;
+        bool extra = strstr(c->path, "/tor/extra/") == c->path;
+        fake.extra_infos_of_caches += extra && !authority;
+        fake.by_authorities += !extra && authority;
+        fake.by_caches += !extra && !authority;
         fake.documents++;
         char separator = strstr(c->path, "/tor/micro/") == c->path ? '-' : '+';
         for (const char *at = c->path; (at = strchr(at, separator)) != NULL; at++)

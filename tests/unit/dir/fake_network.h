@@ -38,7 +38,8 @@ struct fake_network {
     enum behaviour authorities[FAKE_AUTHORITIES], caches;
     // ---- what was asked
     unsigned requests, consensus_requests, diffs_sent, certificate_requests;
-    unsigned by_authorities, by_caches; // requests for documents
+    unsigned by_authorities, by_caches; // requests for documents but extra-infos
+    unsigned extra_infos_of_caches;     // requests
     unsigned documents;                 // asked for, one by one
     size_t longest_path;
     time_t last_consensus_request;

@@ -160,8 +160,8 @@ static void test_bootstrap(void **state)
     assert_int_equal(fake.consensus_requests, 2);
     assert_in_range(fake.certificate_requests, 1, 2);
     assert_int_equal(fake.documents, 3 * FAKE_RELAYS);
-    assert_in_range(fake.by_authorities + fake.by_caches, 9, 18);
-    assert_in_range(fake.by_authorities, 6, 18); // caches may give what is not needed to begin
+    assert_in_range(fake.by_authorities, 6, 12);
+    assert_int_equal(fake.by_caches, 0);
     assert_in_range(fake.longest_path, 100, 4500);
     assert_int_equal(parameters_of(&relay)->circuit_window_cells, 900);
     assert_int_equal(relay.counters.directory_documents, 3 * FAKE_RELAYS + FAKE_AUTHORITIES);
@@ -249,6 +249,7 @@ static void test_schedule(void **state)
     // Caches have what is new; no authority was asked for it.
     assert_in_range(fake.by_caches, 1, 3 * 3 * hours);
     assert_int_equal(fake.by_authorities, 0);
+    assert_int_equal(fake.extra_infos_of_caches, 0); // few have them
     assert_whole();
     // Old consensuses are kept for others' diffs, within bounds.
     assert_non_null(store_consensus(relay.store, CONSENSUS_NS, STORE_CONSENSUSES_MAX - 1));

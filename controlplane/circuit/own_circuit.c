@@ -204,7 +204,7 @@ static void tick_one(struct own_circuit *own, uint64_t now)
     }
     if (open && !LIST_EMPTY(&own->requests))
         answer_all(own, c, DESTROY_NONE);
-    if (open && circuit_has_streams(c))
+    if (open && circuit_stream_count(c) > 0)
         own->deadline_ms = now + IDLE_MS;
     else if (now >= own->deadline_ms)
         circuit_close(c, open ? DESTROY_FINISHED : DESTROY_TIMEOUT);
@@ -239,11 +239,13 @@ static bool same_hop(const struct own_circuit_hop *a, const struct own_circuit_h
 
 static struct own_circuit *find(struct own_circuits *all, const struct own_circuit_path *path)
 {
-    struct own_circuit *own;
-    LIST_FOREACH(own, &all->list, entry)
-    if (now_ms(all) - own->made_ms < AGE_MAX_MS && same_hop(&own->path.hops[0], &path->hops[0]))
-        return own;
-    return NULL;
+    struct own_circuit *own = LIST_FIRST(&all->list);
+    for (; own; own = LIST_NEXT(own, entry))
+        if (same_hop(&own->path.hops[0], &path->hops[0]) &&
+            now_ms(all) - own->made_ms < AGE_MAX_MS &&
+            circuit_stream_count(own->circuit) < STREAMS_OF_CIRCUIT_MAX / 2)
+            break;
+    return own;
 }
 
 static struct own_circuit *make(struct own_circuits *all, const struct own_circuit_path *path)

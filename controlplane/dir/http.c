@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HTTP/1.0 heads: written for a POST, read from an answer.
+// HTTP/1.0 heads, read from an answer.
 #include "dir/http.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/cursor.h"
-
-int http_post_head(const char *path, const struct address *host, size_t body_length, char *out,
-                   size_t capacity)
-{
-    char name[ADDRESS_TEXT_MAX];
-    int n = snprintf(out, capacity, "POST %s HTTP/1.0\r\nHost: %s\r\nContent-Length: %zu\r\n\r\n",
-                     path, address_format(host, name), body_length);
-    return n < 0 || (size_t)n >= capacity ? -EMSGSIZE : n;
-}
 
 void http_answer_begin(struct http_answer *answer)
 {

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// As much of HTTP/1.0 as an upload needs: the head of a request, and the head of its answer from a
-// stream that comes in pieces and may be anything (dir-spec 5).
+// As much of HTTP/1.0 as a request of ours needs: the head of its answer, from a stream that comes
+// in pieces and may be anything (dir-spec 5).
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/address.h"
-
 enum { HTTP_HEAD_MAX = 8192, HTTP_REASON_MAX = 200 };
-
-// The length of "POST PATH HTTP/1.0" and headers, which no NUL ends; -EMSGSIZE.
-int http_post_head(const char *path, const struct address *host, size_t body_length, char *out,
-                   size_t capacity);
 
 enum http_state {
     HTTP_MORE, // the head is not whole yet

@@ -44,7 +44,7 @@ bool onion_circuit_is_plain(const struct circuit *c)
 {
     // One that was extended before may still wait for its layer towards the origin to come back;
     // nobody who builds circuits for a role makes such detours.
-    return c->state == CIRCUIT_OPEN && c->role == CIRCUIT_NO_ROLE && !circuit_has_streams(c) &&
+    return c->state == CIRCUIT_OPEN && c->role == CIRCUIT_NO_ROLE && circuit_stream_count(c) == 0 &&
            c->truncated.end.generation == 0;
 }
 

@@ -50,6 +50,6 @@ void circuit_originated(struct circuit *c, const struct message *m);
 void circuit_drained(struct circuit *c);
 // Another place holds the layer towards the origin now, or the circuit is open again.
 void circuit_streams_resume(struct circuit *c);
-bool circuit_has_streams(const struct circuit *c);
+unsigned circuit_stream_count(const struct circuit *c);
 // The circuit goes: `closed` is called for each of its streams, later.
 void circuit_end_streams(struct circuit *c);

@@ -89,9 +89,9 @@ struct stream *stream_find(struct circuit_streams *of, uint16_t id)
     return s;
 }
 
-bool circuit_has_streams(const struct circuit *c)
+unsigned circuit_stream_count(const struct circuit *c)
 {
-    return c->streams && c->streams->n_streams > 0;
+    return c->streams ? c->streams->n_streams : 0;
 }
 
 void circuit_streams_resume(struct circuit *c)

@@ -92,7 +92,6 @@ seed("diff", "commands", b"10,$d\n7,8c\nr two\n.\n4d\n0a\nfirst\n.\n")
 seed("diff", "pair", NETWORK, b"\0", NETWORK.replace(b"a=1", b"a=2").replace(b"r one", b"r ONE"))
 
 
-
 # Streams: what comes on one circuit (fuzz_stream_messages.c).
 def steps(*list):
     return b"".join(bytes([what, stream, len(body)]) + body for what, stream, body in list)

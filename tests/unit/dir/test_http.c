@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,19 +16,6 @@ static enum http_state feed(struct http_answer *answer, const char *text)
 {
     http_answer_begin(answer);
     return http_answer_read(answer, text, strlen(text));
-}
-
-static void test_post_head(void **state)
-{
-    (void)state;
-    char head[256];
-    struct address host = address_ipv4(0x7f000001, 7100);
-    int n = http_post_head("/tor/", &host, 1234, head, sizeof(head));
-    assert_true(n > 0);
-    head[n] = '\0';
-    assert_string_equal(head, "POST /tor/ HTTP/1.0\r\nHost: 127.0.0.1:7100\r\n"
-                              "Content-Length: 1234\r\n\r\n");
-    assert_int_equal(http_post_head("/tor/", &host, 1234, head, 20), -EMSGSIZE);
 }
 
 static void test_answers(void **state)
@@ -155,9 +141,9 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_post_head),    cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_no_http),      cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_endless_head), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_answers),   cmocka_unit_test(test_no_http),
+        cmocka_unit_test(test_every_cut), cmocka_unit_test(test_endless_head),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@ struct stream;
 struct directory_server;
 
 struct directory_server *directory_server_create(struct relay *relay); // NULL: no memory
-void directory_server_free(struct directory_server *server);           // NULL is fine
+// Before the circuits, whose streams it has. The loop must run once more. NULL is fine.
+void directory_server_free(struct directory_server *server);
 // A stream that began with BEGIN_DIR; CONNECTED was sent. Sets its ops, or closes it.
 void directory_server_accept(struct directory_server *server, struct stream *stream);

@@ -174,7 +174,13 @@
     X(directory_documents, "certificates and descriptors that came")                               \
     X(drop_directory_request, "requests to directories that failed")                               \
     X(drop_directory_consensus, "consensuses that too few authorities had signed")                 \
-    X(drop_directory_document, "documents that were malformed, or that nobody had asked for")
+    X(drop_directory_document, "documents that were malformed, or that nobody had asked for")      \
+    X(serve_requests, "requests to our directory")                                                 \
+    X(serve_answers, "… of these, answered with documents")                                        \
+    X(serve_refusals, "… of these, answered with a status only")                                   \
+    X(drop_serve_malformed, "requests to our directory that were no HTTP")                         \
+    X(drop_serve_busy, "requests to our directory refused for load")                               \
+    X(drop_serve_timeout, "requests to our directory that took too long")
 
 struct counters {
 #define COUNTER_FIELD(name, what) uint64_t name;

@@ -13,6 +13,9 @@
 #include <string.h>
 #include <uv.h>
 
+#include "dir/store.h"
+#include "dos/dos.h"
+
 static struct node a, b;
 
 struct outcome {
@@ -344,6 +347,55 @@ static void links_are_bounded(void **state)
     assert_int_equal(link_table_count(a.relay.links), 2);
 }
 
+// A network that lists nobody.
+static bool has_consensus;
+
+const struct stored_consensus *store_consensus(const struct directory_store *store,
+                                               enum consensus_flavour flavour, unsigned index)
+{
+    static const struct consensus empty;
+    static const struct stored_consensus stored = {.parsed = &empty};
+    (void)store, (void)flavour, (void)index;
+    return has_consensus ? &stored : NULL;
+}
+
+// 5.10, 5.13: one address, two peers with identities of their own making.
+static void an_address_has_its_share(void **state)
+{
+    (void)state;
+    static char store;
+    for (int listed = 0; listed < 2; listed++) {
+        struct node c = {0};
+        struct link_target target;
+        struct outcome o = {0};
+        has_consensus = !listed;
+        node_init(&c, 0xC0000201); // a's
+        c.reaches = &b;
+        b.relay.uptime_s = 1;
+        b.relay.store = (struct directory_store *)&store;
+        b.config.dos.connections = CONFIG_DOS_ON;
+        b.config.dos.connections_max = 1;
+        b.relay.dos = dos_create(&b.relay);
+        assert_non_null(connect_nodes());
+        target_of(&b, &target);
+        link_get(&c.relay, &target, on_ready, &o);
+        wire_run();
+        assert_int_equal(o.calls, 1);
+        assert_int_equal(o.link != NULL, listed);
+        assert_int_equal(b.relay.counters.drop_dos_connection, !listed);
+        // When they are gone there is room again.
+        struct address address = address_ipv4(0xC0000201, 1);
+        assert_int_equal(dos_may_connect(&b.relay, &address), listed);
+        wire_close_all();
+        assert_true(dos_may_connect(&b.relay, &address));
+        dos_free(b.relay.dos);
+        b.relay.dos = NULL;
+        b.relay.counters.drop_dos_connection = 0;
+        node_release(&c);
+    }
+    has_consensus = false;
+}
+
 static void stopping_refuses(void **state)
 {
     (void)state;
@@ -465,6 +517,7 @@ int main(void)
         TABLE_TEST(idle_links_are_closed),
         TABLE_TEST(unfinished_links_are_bounded),
         TABLE_TEST(links_are_bounded),
+        TABLE_TEST(an_address_has_its_share),
         TABLE_TEST(stopping_refuses),
         TABLE_TEST(answers_may_do_anything),
         TABLE_TEST(requests_end_with_the_table),

@@ -9,7 +9,8 @@ export PYTHONDONTWRITEBYTECODE=1
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 libdpdk-dev libipsec-mb-dev
     libssl-dev libjansson-dev libsodium-dev libuv1-dev libcmocka-dev zlib1g-dev libzstd-dev liblzma-dev)
 fuzz_packages=(clang libclang-rt-14-dev)
-network_packages=(tor torsocks curl iproute2 openssl python3-stem python3-cryptography)
+network_packages=(tor torsocks curl iproute2 openssl python3-stem python3-cryptography
+    python3-zstandard)
 
 die() {
     echo "${0##*/}: $*" >&2

@@ -103,7 +103,7 @@ static void take_head(struct request *r)
     r->server->relay->counters.serve_requests++;
     if (http_request_parse(r->input, r->head_length, &http) != 0) {
         r->server->relay->counters.drop_serve_malformed++;
-        answer_status(r, 400, "Bad request");
+        reply_status(r, 400, "Bad request");
     } else if (http.method == HTTP_POST && request_wants_body(r, &http)) {
         r->state = REQUEST_BODY;
         r->body_length = http.content_length;
@@ -135,14 +135,14 @@ static void on_data(struct stream *s, const uint8_t *bytes, size_t length)
 static int on_produce(struct stream *s, uint8_t *out, size_t capacity)
 {
     struct request *r = stream_user(s);
-    return r->state == REQUEST_ANSWER ? answer_produce(r, out, capacity) : 0;
+    return r->state == REQUEST_ANSWER ? reply_produce(r, out, capacity) : 0;
 }
 
 static void request_free(struct request *r)
 {
     struct directory_server *server = r->server;
     TAILQ_REMOVE(r->list, r, entry);
-    answer_release(r);
+    reply_release(r);
     drop_input(r);
     server->memory_bytes -= r->charged_bytes;
     server->n_requests--;

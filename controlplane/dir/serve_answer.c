@@ -47,13 +47,13 @@ static void drop_compressor(struct request *r)
     r->compressor = NULL;
 }
 
-void answer_release(struct request *r)
+void reply_release(struct request *r)
 {
     drop_documents(r);
     drop_compressor(r);
 }
 
-void answer_status(struct request *r, unsigned status, const char *reason)
+void reply_status(struct request *r, unsigned status, const char *reason)
 {
     drop_documents(r);
     r->answer_head_length = 0;
@@ -67,10 +67,10 @@ void answer_status(struct request *r, unsigned status, const char *reason)
 static void answer_busy(struct request *r)
 {
     r->server->relay->counters.drop_serve_busy++;
-    answer_status(r, 503, "Directory busy, try again later");
+    reply_status(r, 503, "Directory busy, try again later");
 }
 
-bool answer_add(struct request *r, struct blob *document)
+bool reply_add(struct request *r, struct blob *document)
 {
     if (r->n_documents == r->documents_capacity) {
         size_t capacity = r->documents_capacity ? 2 * r->documents_capacity : DOCUMENTS_FIRST;
@@ -94,7 +94,7 @@ static int by_address(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-void answer_unique(struct request *r)
+void reply_unique(struct request *r)
 {
     size_t n = 0;
     if (r->n_documents > 1)
@@ -107,7 +107,7 @@ void answer_unique(struct request *r)
     r->n_documents = n;
 }
 
-enum compression answer_encoding(const struct request *r, unsigned accepted)
+enum compression reply_encoding(const struct request *r, unsigned accepted)
 {
     static const enum compression order[] = {COMPRESSION_ZSTD, COMPRESSION_DEFLATE,
                                              COMPRESSION_GZIP};
@@ -130,7 +130,7 @@ static enum compression begin_compressor(struct request *r, enum compression enc
     return encoding;
 }
 
-void answer_begin(struct request *r, const struct answer_head *head)
+void reply_begin(struct request *r, const struct answer_head *head)
 {
     time_t now = relay_now(r->server->relay);
     size_t length = 0;
@@ -155,17 +155,17 @@ void answer_begin(struct request *r, const struct answer_head *head)
     r->server->relay->counters.serve_answers++;
 }
 
-void answer_text(struct request *r, const void *text, size_t length, long lifetime_s)
+void reply_text(struct request *r, const void *text, size_t length, long lifetime_s)
 {
     struct blob *blob = blob_create(text, length);
     if (blob == NULL) {
         answer_busy(r);
         return;
     }
-    bool added = answer_add(r, blob);
+    bool added = reply_add(r, blob);
     blob_drop(blob);
     if (added)
-        answer_begin(r, &(struct answer_head){.lifetime_s = lifetime_s});
+        reply_begin(r, &(struct answer_head){.lifetime_s = lifetime_s});
 }
 
 // ---- sending
@@ -220,7 +220,7 @@ static int produce_compressed(struct request *r, uint8_t *out, size_t capacity)
     return (int)(capacity - step.out_left);
 }
 
-int answer_produce(struct request *r, uint8_t *out, size_t capacity)
+int reply_produce(struct request *r, uint8_t *out, size_t capacity)
 {
     size_t n = r->answer_head_length - r->answer_head_sent;
     n = n < capacity ? n : capacity;

@@ -151,14 +151,14 @@ static void send_consensus(struct request *r, const struct wanted *w)
     struct blob *packed = NULL;
     enum packed_state state = find_diff(r, w, &encoding, &packed);
     if (state == PACKED_NONE && w->what->kind == RESOURCE_DIFF) {
-        answer_status(r, 404, "No such diff available");
+        reply_status(r, 404, "No such diff available");
         return;
     }
     if (state == PACKED_NONE)
         state = find_packed(r, NULL, w->newest->text, w->accepted, &encoding, &packed);
     if (state != PACKED_READY)
         return; // REQUEST_WAITS: the text itself is always ready
-    bool added = answer_add(r, packed);
+    bool added = reply_add(r, packed);
     blob_drop(packed);
     time_t now = relay_now(r->server->relay);
     const struct answer_head head = {
@@ -167,7 +167,7 @@ static void send_consensus(struct request *r, const struct wanted *w)
         .varies_by_diff = true,
     };
     if (added)
-        answer_begin(r, &head);
+        reply_begin(r, &head);
 }
 
 static void handle_consensus(struct request *r, struct resource *what,
@@ -177,13 +177,13 @@ static void handle_consensus(struct request *r, struct resource *what,
     const struct wanted w = {store_consensus(relay->store, what->flavour, 0), what, http, accepted};
     forget_old(r->server);
     if (w.newest == NULL || w.newest->parsed == NULL)
-        answer_status(r, 404, "Not found");
+        reply_status(r, 404, "Not found");
     else if (has_newest(&w))
-        answer_status(r, 304, "Not modified");
+        reply_status(r, 304, "Not modified");
     else if (!consensus_is_reasonably_live(w.newest->parsed, relay_now(relay))) // 6.28
-        answer_status(r, 404, "Consensus is too old or too new");
+        reply_status(r, 404, "Consensus is too old or too new");
     else if (!is_signed_enough(w.newest->parsed, what))
-        answer_status(r, 404, "Consensus not signed by enough of these authorities");
+        reply_status(r, 404, "Consensus not signed by enough of these authorities");
     else
         send_consensus(r, &w);
 }
@@ -227,7 +227,7 @@ static void add_each(void *user, struct blob *document)
 {
     struct request *r = user;
     if (r->state != REQUEST_ANSWER)
-        answer_add(r, document);
+        reply_add(r, document);
 }
 
 static void add_pairs(struct request *r, struct resource *what)
@@ -237,7 +237,7 @@ static void add_pairs(struct request *r, struct resource *what)
         struct blob *document =
             store_get(r->server->relay->store, STORE_CERTIFICATE_BY_SIGNING_KEY, pair + 20);
         if (document != NULL && is_certificate_of(document, pair))
-            answer_add(r, document);
+            reply_add(r, document);
     }
 }
 
@@ -253,7 +253,7 @@ static void add_documents(struct request *r, struct resource *what)
     case RESOURCE_OWN:
         document = store_get(relay->store, what->store, relay->identity->rsa_id);
         if (document != NULL)
-            answer_add(r, document);
+            reply_add(r, document);
         break;
     case RESOURCE_CERTIFICATE_PAIRS:
         add_pairs(r, what);
@@ -262,7 +262,7 @@ static void add_documents(struct request *r, struct resource *what)
         while (r->state != REQUEST_ANSWER && resource_next(what, digest)) {
             document = store_get(relay->store, what->store, digest);
             if (document != NULL)
-                answer_add(r, document);
+                reply_add(r, document);
         }
         break;
     }
@@ -303,21 +303,21 @@ static void handle_documents(struct request *r, struct resource *what,
     add_documents(r, what);
     if (r->state == REQUEST_ANSWER)
         return; // there was no memory
-    answer_unique(r);
+    reply_unique(r);
     if (r->n_documents == 0) {
-        answer_status(r, 404, "Not found");
+        reply_status(r, 404, "Not found");
         return;
     }
     if (are_certificates(what))
         leave_out_old(r, http->if_modified_since);
     if (r->n_documents == 0) {
-        answer_status(r, 304, "Not modified");
+        reply_status(r, 304, "Not modified");
         return;
     }
-    const struct answer_head head = {.encoding = answer_encoding(r, accepted),
+    const struct answer_head head = {.encoding = reply_encoding(r, accepted),
                                      .compress = true,
                                      .lifetime_s = lifetime_of(r, what)};
-    answer_begin(r, &head);
+    reply_begin(r, &head);
 }
 
 // ---- onion services' descriptors
@@ -327,7 +327,7 @@ static bool is_anonymous(struct request *r)
 {
     if (!stream_info(r->stream).from_client && r->server->relay->hsdir != NULL)
         return true;
-    answer_status(r, 503, "Onion service descriptors are not for circuits of one hop");
+    reply_status(r, 503, "Onion service descriptors are not for circuits of one hop");
     return false;
 }
 
@@ -338,11 +338,11 @@ static void handle_onion_descriptor(struct request *r, const struct resource *wh
     struct blob *descriptor =
         what->bad_key ? NULL : hsdir_fetch(r->server->relay->hsdir, what->blinded_key);
     if (descriptor == NULL) {
-        answer_status(r, 404, "Not found");
+        reply_status(r, 404, "Not found");
         return;
     }
-    if (answer_add(r, descriptor))
-        answer_begin(r, &(struct answer_head){.encoding = COMPRESSION_IDENTITY});
+    if (reply_add(r, descriptor))
+        reply_begin(r, &(struct answer_head){.encoding = COMPRESSION_IDENTITY});
     blob_drop(descriptor);
 }
 
@@ -350,9 +350,9 @@ bool request_wants_body(struct request *r, const struct http_request *http)
 {
     struct resource what = resource_of(HTTP_POST, http->path);
     if (what.kind != RESOURCE_ONION_PUBLISH)
-        answer_status(r, 400, "Nothing is taken here but onion service descriptors");
+        reply_status(r, 400, "Nothing is taken here but onion service descriptors");
     else if (is_anonymous(r) && http->content_length > SERVE_BODY_BYTES_MAX)
-        answer_status(r, 400, "Too large");
+        reply_status(r, 400, "Too large");
     return r->state != REQUEST_ANSWER;
 }
 
@@ -360,9 +360,9 @@ static void handle_onion_publish(struct request *r)
 {
     if (hsdir_publish(r->server->relay->hsdir, r->input + r->head_length, r->body_length) ==
         HSDIR_STORED)
-        answer_status(r, 200, "Descriptor stored");
+        reply_status(r, 200, "Descriptor stored");
     else
-        answer_status(r, 400, "Invalid descriptor");
+        reply_status(r, 400, "Invalid descriptor");
 }
 
 // ---- all
@@ -372,20 +372,20 @@ void request_handle(struct request *r)
     static const char robots[] = "User-agent: *\r\nDisallow: /\r\n";
     struct http_request http;
     if (http_request_parse(r->input, r->head_length, &http) != 0) {
-        answer_status(r, 400, "Bad request"); // but it was parsed before
+        reply_status(r, 400, "Bad request"); // but it was parsed before
         return;
     }
     struct resource what = resource_of(http.method, http.path);
     unsigned accepted = http.encodings | (what.deflate ? 1u << COMPRESSION_DEFLATE : 0);
     switch (what.kind) {
     case RESOURCE_UNKNOWN:
-        answer_status(r, 404, "Not found");
+        reply_status(r, 404, "Not found");
         break;
     case RESOURCE_BAD:
-        answer_status(r, 400, "Bad request");
+        reply_status(r, 400, "Bad request");
         break;
     case RESOURCE_ROBOTS:
-        answer_text(r, robots, sizeof(robots) - 1, ROBOTS_LIFETIME_S);
+        reply_text(r, robots, sizeof(robots) - 1, ROBOTS_LIFETIME_S);
         break;
     case RESOURCE_CONSENSUS:
     case RESOURCE_DIFF:

@@ -89,11 +89,11 @@ bool request_wants_body(struct request *r, const struct http_request *http);
 // ---- serve_answer.c
 
 // An answer without a body.
-void answer_status(struct request *r, unsigned status, const char *reason);
+void reply_status(struct request *r, unsigned status, const char *reason);
 // Adds a document to the answer, of which it takes a hold. False: no memory, and it is answered.
-bool answer_add(struct request *r, struct blob *document);
+bool reply_add(struct request *r, struct blob *document);
 // Each document only once.
-void answer_unique(struct request *r);
+void reply_unique(struct request *r);
 struct answer_head {
     enum compression encoding;
     bool compress;       // the documents, while they are sent; else they are in this encoding
@@ -101,12 +101,12 @@ struct answer_head {
     bool varies_by_diff; // the answer depends on X-Or-Diff-From-Consensus
 };
 // 200 with the documents added before.
-void answer_begin(struct request *r, const struct answer_head *head);
+void reply_begin(struct request *r, const struct answer_head *head);
 // 200: a small text.
-void answer_text(struct request *r, const void *text, size_t length, long lifetime_s);
+void reply_text(struct request *r, const void *text, size_t length, long lifetime_s);
 // How documents are best compressed while they are sent.
-enum compression answer_encoding(const struct request *r, unsigned accepted);
+enum compression reply_encoding(const struct request *r, unsigned accepted);
 // As stream_ops.produce.
-int answer_produce(struct request *r, uint8_t *out, size_t capacity);
+int reply_produce(struct request *r, uint8_t *out, size_t capacity);
 // Drops all that the request has.
-void answer_release(struct request *r);
+void reply_release(struct request *r);

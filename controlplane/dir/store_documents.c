@@ -94,7 +94,7 @@ int store_add_document(struct directory_store *store, enum document_kind kind,
     if (kind != DOCUMENT_MICRODESCRIPTOR)
         (void)add_by_identity(set, new);
     set->bytes += length;
-    if (!store->loading && !new->own)
+    if (!store->loading)
         store_save_later(store, kind, new);
     return 0;
 }

@@ -86,8 +86,7 @@ static void rewrite(struct directory_store *store, enum document_kind kind)
     if (pieces == NULL)
         return;
     for (size_t i = 0; (d = digest_table_next(&set->by_digest, &i)) != NULL;)
-        if (!d->own)
-            pieces[n++] = piece_of(kind, d);
+        pieces[n++] = piece_of(kind, d);
     disk_replace(store->disk, file_of(kind), pieces, n);
     free(pieces);
     forget_unsaved(set);

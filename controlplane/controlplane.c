@@ -16,6 +16,7 @@
 #include "dir/client.h"
 #include "dir/parameters.h"
 #include "dir/publish.h"
+#include "dir/serve.h"
 #include "dir/store.h"
 #include "dos/dos.h"
 #include "identity/identity.h"
@@ -154,6 +155,7 @@ static bool make_parts(struct relay *relay, char *error, size_t error_size)
            (relay->connections = connection_table_create(relay, link_accept)) &&
            (relay->links = link_table_create(relay)) &&
            (relay->circuits = circuit_table_create(relay)) &&
+           (relay->directory_server = directory_server_create(relay)) &&
            (relay->publisher = publisher_create(relay)) &&
            (relay->directory_client = directory_client_create(relay));
 }
@@ -162,6 +164,7 @@ static void free_parts(struct relay *relay)
 {
     directory_client_free(relay->directory_client);
     publisher_free(relay->publisher);
+    directory_server_free(relay->directory_server); // before the circuits, whose streams it has
     if (relay->circuits)
         circuit_table_free(relay->circuits);
     link_table_free(relay->links);
@@ -198,6 +201,7 @@ struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct con
         return NULL;
     }
     parameters_listen(relay, streams_parameters_changed);
+    streams_accept_directory(relay, directory_server_accept);
     start_loop_handles(cp, loop);
     for (unsigned i = 0; i < config->address_count; i++) {
         struct address address = config->addresses[i];
@@ -245,6 +249,8 @@ void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *
     cp->relay.publisher = NULL;
     directory_client_free(cp->relay.directory_client);
     cp->relay.directory_client = NULL;
+    directory_server_free(cp->relay.directory_server);
+    cp->relay.directory_server = NULL;
     circuit_table_close_all(cp->relay.circuits);
     link_table_close_all(cp->relay.links);
     uv_timer_start(&cp->stop_timer, wait_for_connections, 0, STOP_POLL_MS);

@@ -161,7 +161,7 @@ static void send_consensus(struct request *r, const struct wanted *w)
     bool added = reply_add(r, packed);
     blob_drop(packed);
     time_t now = relay_now(r->server->relay);
-    const struct answer_head head = {
+    const struct reply_head head = {
         .encoding = encoding,
         .lifetime_s = w->newest->fresh_until > now ? (long)(w->newest->fresh_until - now) : 0,
         .varies_by_diff = true,
@@ -314,9 +314,9 @@ static void handle_documents(struct request *r, struct resource *what,
         reply_status(r, 304, "Not modified");
         return;
     }
-    const struct answer_head head = {.encoding = reply_encoding(r, accepted),
-                                     .compress = true,
-                                     .lifetime_s = lifetime_of(r, what)};
+    const struct reply_head head = {.encoding = reply_encoding(r, accepted),
+                                    .compress = true,
+                                    .lifetime_s = lifetime_of(r, what)};
     reply_begin(r, &head);
 }
 
@@ -342,7 +342,7 @@ static void handle_onion_descriptor(struct request *r, const struct resource *wh
         return;
     }
     if (reply_add(r, descriptor))
-        reply_begin(r, &(struct answer_head){.encoding = COMPRESSION_IDENTITY});
+        reply_begin(r, &(struct reply_head){.encoding = COMPRESSION_IDENTITY});
     blob_drop(descriptor);
 }
 

@@ -86,7 +86,7 @@ void request_handle(struct request *r);
 // The head of a POST is there. False: it is answered already.
 bool request_wants_body(struct request *r, const struct http_request *http);
 
-// ---- serve_answer.c
+// ---- serve_reply.c
 
 // An answer without a body.
 void reply_status(struct request *r, unsigned status, const char *reason);
@@ -94,14 +94,14 @@ void reply_status(struct request *r, unsigned status, const char *reason);
 bool reply_add(struct request *r, struct blob *document);
 // Each document only once.
 void reply_unique(struct request *r);
-struct answer_head {
+struct reply_head {
     enum compression encoding;
     bool compress;       // the documents, while they are sent; else they are in this encoding
     long lifetime_s;     // 0: not to be cached
     bool varies_by_diff; // the answer depends on X-Or-Diff-From-Consensus
 };
 // 200 with the documents added before.
-void reply_begin(struct request *r, const struct answer_head *head);
+void reply_begin(struct request *r, const struct reply_head *head);
 // 200: a small text.
 void reply_text(struct request *r, const void *text, size_t length, long lifetime_s);
 // How documents are best compressed while they are sent.

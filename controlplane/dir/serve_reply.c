@@ -64,7 +64,7 @@ void reply_status(struct request *r, unsigned status, const char *reason)
     r->server->relay->counters.serve_refusals++;
 }
 
-static void answer_busy(struct request *r)
+static void reply_busy(struct request *r)
 {
     r->server->relay->counters.drop_serve_busy++;
     reply_status(r, 503, "Directory busy, try again later");
@@ -78,7 +78,7 @@ bool reply_add(struct request *r, struct blob *document)
         struct blob **larger =
             request_charge(r, more) ? realloc(r->documents, capacity * sizeof(*larger)) : NULL;
         if (larger == NULL) {
-            answer_busy(r);
+            reply_busy(r);
             return false;
         }
         r->documents = larger;
@@ -130,7 +130,7 @@ static enum compression begin_compressor(struct request *r, enum compression enc
     return encoding;
 }
 
-void reply_begin(struct request *r, const struct answer_head *head)
+void reply_begin(struct request *r, const struct reply_head *head)
 {
     time_t now = relay_now(r->server->relay);
     size_t length = 0;
@@ -159,13 +159,13 @@ void reply_text(struct request *r, const void *text, size_t length, long lifetim
 {
     struct blob *blob = blob_create(text, length);
     if (blob == NULL) {
-        answer_busy(r);
+        reply_busy(r);
         return;
     }
     bool added = reply_add(r, blob);
     blob_drop(blob);
     if (added)
-        reply_begin(r, &(struct answer_head){.lifetime_s = lifetime_s});
+        reply_begin(r, &(struct reply_head){.lifetime_s = lifetime_s});
 }
 
 // ---- sending

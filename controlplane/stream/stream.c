@@ -306,7 +306,7 @@ static void take_data(struct circuit *c, struct stream *s, const struct message 
         s->delivered_cells = 0;
         circuit_originate(c, RELAY_SENDME, s->id, NULL, 0);
     }
-    if (m->length > 0)
+    if (m->length > 0 && s->ops)
         s->ops->data(s, m->payload, m->length);
 }
 
@@ -328,7 +328,7 @@ static void take_connected(struct circuit *c, struct stream *s)
         circuit_close(c, DESTROY_PROTOCOL);
     } else {
         s->connected = true;
-        if (s->ops->connected)
+        if (s->ops && s->ops->connected)
             s->ops->connected(s);
     }
 }

@@ -44,8 +44,14 @@ static const char usage[] =
     "  --workers N         (1)\n"
     "  --cross WHICH       circuits from one worker to another: any, none, all; half: both kinds\n"
     "                      are measured in turns (half when there are several workers)\n"
+    "  --joined            half of the circuits are joined in pairs, as at a rendezvous point, "
+    "and\n"
+    "                      measured in turns with the others; with tor1, not with --cross half\n"
     "  --cpus G,W          CPU of the generators, CPU of the first worker (0,1)\n"
     "  --seconds S         of each measurement (2)\n"
+    "  --cpu-time          count the workers' CPU time: for CPUs that others use, too; so it is "
+    "by\n"
+    "                      itself where there are fewer CPUs than threads\n"
     "  --checksums WHO     nic, software: who does TCP's and IP's (nic)\n"
     "  --hugepages         use the system's\n"
     "  --memory MB         (as much as the pools take)\n"
@@ -203,6 +209,10 @@ static bool take_flag(const char *name, struct relay_options *o)
         o->latency = false;
     else if (strcmp(name, "--wrong-keys") == 0)
         o->wrong_keys = true;
+    else if (strcmp(name, "--cpu-time") == 0)
+        o->cpu_time = true;
+    else if (strcmp(name, "--joined") == 0)
+        o->joined = true;
     else
         return false;
     return true;
@@ -245,6 +255,9 @@ int main(int argc, char **argv)
         return bench_handshake(options.rounds ? options.rounds : 31, options.json, options.report);
     if (strcmp(command, "scale") == 0)
         return bench_scale(argv[0], &options);
+    if (strcmp(command, "relay") == 0 && options.joined &&
+        (options.cgo || options.cross == CROSS_HALF))
+        return refuse("no cgo, and no two kinds of crossing, with", "--joined");
     if (strcmp(command, "relay") == 0)
         return bench_relay(&options);
     if (strcmp(command, "machine") == 0)

@@ -45,7 +45,7 @@ enum {
     LCORE_FIRST_WORKER = 1,
     RELAY_CELLS = 65536,
     RELAY_PACKETS = 32768,
-    CROSSING_ROUNDS = 3,
+    KINDS_ROUNDS = 5,
     FLOOR_ROUNDS_PER_S = 30,
 };
 
@@ -54,12 +54,18 @@ static int tell_clock(void *arg)
     return pthread_getcpuclockid(pthread_self(), arg);
 }
 
+// Those that the relay sees.
+static unsigned circuits(const struct relay_options *o)
+{
+    return o->joined ? 2 * o->circuits : o->circuits;
+}
+
 // Enough for the pools, with room for what lies between them.
 static unsigned memory_mb(const struct relay_options *o)
 {
     double packets = WIRE_FRAMES + WIRE_PACKETS + RELAY_PACKETS;
     double bytes = packets * (o->mtu + 640.0) + RELAY_CELLS * 704.0;
-    bytes += o->workers * (24e6 + (2.0 * o->links + 8) * 4096 + (2.0 * o->circuits + 1024) * 800);
+    bytes += o->workers * (24e6 + (2.0 * o->links + 8) * 4096 + (2.0 * circuits(o) + 1024) * 800);
     return (unsigned)(bytes * 1.4 / (1 << 20)) + 64;
 }
 
@@ -104,12 +110,12 @@ static bool start_relay(struct relay_bench *b, char *error, size_t error_size)
                         .addresses = {{address_ipv4(WIRE_RELAY_ADDRESS, 0), 24}},
                         .mtu = (uint16_t)o->mtu}},
         .max_links = o->workers * (2 * o->links + 8),     // half of them may be half-open
-        .max_circuits = o->workers * (o->circuits + 512), // some have a stub for a moment
+        .max_circuits = o->workers * (circuits(o) + 512), // some have a stub for a moment
         .max_cells = RELAY_CELLS,
         .max_packets = RELAY_PACKETS,
         .circuit_queue_max_cells = 32768, // the neighbours' window is the bound here
     };
-    b->cpu_time = o->workers + 1 > sysconf(_SC_NPROCESSORS_ONLN);
+    b->cpu_time = o->cpu_time || o->workers + 1 > sysconf(_SC_NPROCESSORS_ONLN);
     config.cpu_time_cycles = b->cpu_time;
     for (unsigned i = 0; i < o->workers; i++)
         config.lcores[i] = LCORE_FIRST_WORKER + i;
@@ -144,22 +150,29 @@ static bool measure_loads(struct relay_bench *b, struct relay_report *r)
     return true;
 }
 
-// Circuits of both kinds in turns, so that what disturbs the machine disturbs both; the least of
-// each.
-static bool measure_crossing(struct relay_bench *b, struct relay_report *r)
+static int by_cycles(const void *a, const void *b)
 {
-    struct relay_result *const least[2] = {&r->staying, &r->crossing};
-    for (unsigned i = 0; i < 2 * CROSSING_ROUNDS; i++) {
-        struct relay_result result;
-        b->neighbours->only = i % 2 ? CROSS_ALL : CROSS_NONE;
-        if (!relay_measure(b, b->options->seconds / CROSSING_ROUNDS, 0, &result))
+    double x = ((const struct relay_result *)a)->cycles_per_cell;
+    double y = ((const struct relay_result *)b)->cycles_per_cell;
+    return (x > y) - (x < y);
+}
+
+// Circuits of both kinds in turns, so that what disturbs the machine disturbs both; the median of
+// each.
+static bool measure_kinds(struct relay_bench *b, struct relay_report *r)
+{
+    struct relay_result results[2][KINDS_ROUNDS];
+    for (unsigned i = 0; i < 2 * KINDS_ROUNDS; i++) {
+        b->neighbours->only = i % 2 ? FLOWS_SECOND : FLOWS_FIRST;
+        if (!relay_measure(b, b->options->seconds / KINDS_ROUNDS, 0, &results[i % 2][i / 2]))
             return false;
-        double cost = result.cycles_per_cell, before = least[i % 2]->cycles_per_cell;
-        if (cost > 0 && (before <= 0 || cost < before))
-            *least[i % 2] = result;
     }
-    b->neighbours->only = CROSS_ANY;
-    r->has_crossing = true;
+    for (unsigned kind = 0; kind < 2; kind++) {
+        qsort(results[kind], KINDS_ROUNDS, sizeof(results[kind][0]), by_cycles);
+        r->kinds[kind] = results[kind][KINDS_ROUNDS / 2];
+    }
+    b->neighbours->only = FLOWS_ALL;
+    r->has_kinds = true;
     return true;
 }
 
@@ -169,7 +182,7 @@ static bool run(struct relay_bench *b, struct relay_report *r)
     struct neighbours *n = b->neighbours;
     n->window_cells = (uint64_t)o->window_cells * o->links;
     bool good = control_set_up(b->dp, n) && relay_measure(b, o->seconds, 0, &r->most) &&
-                (o->cross != CROSS_HALF || measure_crossing(b, r)) &&
+                ((o->cross != CROSS_HALF && !o->joined) || measure_kinds(b, r)) &&
                 (!o->latency || measure_loads(b, r));
     if (good)
         r->lost = relay_drain(b);
@@ -281,7 +294,7 @@ int bench_relay(const struct relay_options *options)
         o->links = options->links ? options->links : LINKS;
         o->circuits = options->circuits ? options->circuits : CIRCUITS;
         if (options->cross == CROSS_UNSET)
-            o->cross = options->workers > 1 ? CROSS_HALF : CROSS_ANY;
+            o->cross = options->workers == 1 ? CROSS_ANY : o->joined ? CROSS_NONE : CROSS_HALF;
         good = run_in_child(&all.runs[i]);
     }
     machine_end(&all.machine);

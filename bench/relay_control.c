@@ -95,26 +95,60 @@ static void choose_away_link(struct neighbours *n, struct bench_circuit *c, unsi
     }
 }
 
+static void accept(struct setup *s, const struct message *m, uint32_t index, unsigned material)
+{
+    struct message *accept = message_to(s, m->worker, MSG_CIRCUIT_ACCEPT);
+    accept->circuit = m->circuit;
+    accept->secret = true;
+    accept->command = CELL_CREATED2;
+    accept->crypto.kind = s->n->options->cgo ? CIRCUIT_CRYPTO_CGO : CIRCUIT_CRYPTO_TOR1;
+    neighbours_material(material, accept->crypto.material);
+    accept->length = sizeof(index);
+    memcpy(accept->payload, &index, sizeof(index));
+    send(s, accept);
+}
+
+// The second of two circuits stands, so both do.
+static void join(struct setup *s, struct bench_circuit *c)
+{
+    struct message *second = message_to(s, c->away_worker, MSG_CIRCUIT_JOIN);
+    second->circuit = c->away_end;
+    second->peer.worker = c->origin_worker;
+    second->peer.circuit = c->origin_end;
+    send(s, second);
+    struct message *first = message_to(s, c->origin_worker, MSG_CIRCUIT_JOIN);
+    first->circuit = c->origin_end;
+    first->peer.worker = c->away_worker;
+    first->peer.circuit = c->away_end;
+    first->peer.relay.command = RELAY_RENDEZVOUS2;
+    send(s, first);
+    c->ready = true;
+    s->circuits_ready++;
+}
+
 static void created_by_peer(struct setup *s, const struct message *m)
 {
     struct neighbours *n = s->n;
     uint32_t index;
     memcpy(&index, m->payload, sizeof(index));
-    struct bench_circuit *c = &n->circuits[index];
+    struct bench_circuit *c = &n->circuits[index & ~NEIGHBOUR_SECOND];
+    if (index & NEIGHBOUR_SECOND) {
+        index &= ~NEIGHBOUR_SECOND;
+        c->away_end = m->circuit;
+        accept(s, m, index, neighbours_second(index));
+        join(s, c);
+        return;
+    }
     choose_away_link(n, c, m->worker);
     const struct neighbour_link *away = &n->links[c->away_link];
     c->origin_end = m->circuit;
     c->origin_worker = m->worker;
     c->away_worker = away->worker;
-    struct message *accept = message_to(s, m->worker, MSG_CIRCUIT_ACCEPT);
-    accept->circuit = m->circuit;
-    accept->secret = true;
-    accept->command = CELL_CREATED2;
-    accept->crypto.kind = n->options->cgo ? CIRCUIT_CRYPTO_CGO : CIRCUIT_CRYPTO_TOR1;
-    neighbours_material(index, accept->crypto.material);
-    accept->length = sizeof(index);
-    memcpy(accept->payload, &index, sizeof(index));
-    send(s, accept);
+    accept(s, m, index, index);
+    if (c->joined) {
+        neighbours_begin_second(n, index);
+        return;
+    }
     struct message *dial = message_to(s, away->worker, MSG_CIRCUIT_DIAL);
     dial->conn = away->conn;
     dial->cookie = index + 1;

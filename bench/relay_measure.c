@@ -321,7 +321,7 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
            out->windows_all < WINDOWS_MAX && !n->broken)
         run_window(b, m, cells_per_s > 0, &from, out);
     out->cpu_share = cpu_share(b, &first, &from);
-    if (out->windows > 0) {
+    if (out->windows > 0 && !b->cpu_time) {
         sum_middle(m->windows, out->windows, out);
     } else if (!n->broken) { // the CPUs are shared all the time: by CPU time then
         fill_window(&first, &from, dataplane_workers(b->dp), b->cpu_time ? 1 : out->cpu_share,

@@ -70,6 +70,11 @@ void neighbours_link_keys(const struct relay_options *options, unsigned link, bo
 
 // ---- making and unmaking
 
+unsigned neighbours_second(unsigned circuit)
+{
+    return circuit + NEIGHBOUR_KEYS / 2;
+}
+
 static bool make_stack(struct neighbours *n)
 {
     struct tcp_config config = {
@@ -125,6 +130,7 @@ static bool make_tables(struct neighbours *n)
     for (unsigned i = 0; i < o->circuits; i++) {
         n->circuits[i].origin_link = (uint16_t)(i % half);
         n->circuits[i].away_link = (uint16_t)(half + (i / half + i) % half);
+        n->circuits[i].joined = o->joined && i / half % 2;
     }
     return true;
 }
@@ -224,8 +230,8 @@ void neighbours_send_cell(struct neighbours *n, struct neighbour_link *link, uin
 static void flows_in_use(const struct neighbours *n, const struct neighbour_link *link,
                          uint32_t *from, uint32_t *to)
 {
-    *from = n->only == CROSS_ALL ? link->n_staying : 0;
-    *to = n->only == CROSS_NONE ? link->n_staying : link->n_flows;
+    *from = n->only == FLOWS_SECOND ? link->n_first : 0;
+    *to = n->only == FLOWS_FIRST ? link->n_first : link->n_flows;
 }
 
 static void write_cell(struct neighbours *n, struct neighbour_link *link, uint8_t *cell,
@@ -323,16 +329,27 @@ static unsigned send_records(struct neighbours *n)
 
 // ---- checking what came out
 
+// What the relay did to cell `number` of a direction of a circuit, undone.
+static void take_layer_off(struct neighbours *n, unsigned circuit, bool backward, uint64_t number,
+                           const uint8_t *body, uint8_t *plain)
+{
+    unsigned key = circuit + n->options->wrong_keys;
+    struct ctr_stream stream = n->keys[key % NEIGHBOUR_KEYS][backward];
+    stream.position_bytes = number * CELL_BODY_LEN;
+    cell_cipher_add(n->cipher, &stream, body, plain);
+    cell_cipher_run(n->cipher);
+}
+
 // Decrypts a body as if it were number `number` of its flow.
 static bool try_number(struct neighbours *n, uint32_t id, uint64_t number, const uint8_t *body,
                        uint8_t *plain)
 {
-    unsigned key = (id >> 1) + n->options->wrong_keys;
-    struct ctr_stream stream = n->keys[key % NEIGHBOUR_KEYS][id & 1];
-    // EXTENDED2 came before the first of the cells towards the origin.
-    stream.position_bytes = (number + (id & 1)) * CELL_BODY_LEN;
-    cell_cipher_add(n->cipher, &stream, body, plain);
-    cell_cipher_run(n->cipher);
+    unsigned circuit = id >> 1;
+    bool backward = id & 1;
+    // EXTENDED2 or RENDEZVOUS2 came before the first of the cells towards the origin.
+    take_layer_off(n, circuit, backward, number + backward, body, plain);
+    if (n->circuits[circuit].joined)
+        take_layer_off(n, neighbours_second(circuit), !backward, number, plain, plain);
     uint32_t mark[2];
     uint64_t stamp;
     memcpy(mark, plain + MARK_AT, 8);
@@ -452,7 +469,7 @@ static void take_setup_cell(struct neighbours *n, struct neighbour_link *link, u
 {
     uint32_t index;
     memcpy(&index, body, sizeof(index));
-    if (index >= n->options->circuits)
+    if (index >= n->options->circuits || n->circuits[index].joined)
         return;
     struct bench_circuit *circuit = &n->circuits[index];
     if (command == CELL_CREATED2) {
@@ -462,6 +479,18 @@ static void take_setup_cell(struct neighbours *n, struct neighbour_link *link, u
         *away_slot(n, link, circid) = index + 1;
         neighbours_send_cell(n, link, circid, CELL_CREATED2, body, sizeof(index));
     }
+}
+
+void neighbours_begin_second(struct neighbours *n, uint32_t index)
+{
+    struct bench_circuit *circuit = &n->circuits[index];
+    struct neighbour_link *link = &n->links[circuit->away_link];
+    // Every circuit id of ours is another's.
+    uint32_t circid = CIRCID_INITIATOR_BIT | (n->options->circuits + index + 1);
+    circuit->backward.in_circid = circuit->forward.out_circid = circid;
+    *away_slot(n, link, circid) = index + 1;
+    uint32_t body = index | NEIGHBOUR_SECOND;
+    neighbours_send_cell(n, link, circid, CELL_CREATE2, &body, sizeof(body));
 }
 
 static void take_cells(struct neighbours *n, struct neighbour_link *link, const uint8_t *bytes,
@@ -593,15 +622,15 @@ static void take_events(struct neighbours *n)
     }
 }
 
-static bool crosses(const struct bench_circuit *circuit)
+static bool is_of_second_kind(const struct neighbours *n, const struct bench_circuit *circuit)
 {
-    return circuit->origin_worker != circuit->away_worker;
+    return n->options->joined ? circuit->joined : circuit->origin_worker != circuit->away_worker;
 }
 
-static void add_flow(struct neighbour_link *link, uint32_t flow, bool crossing)
+static void add_flow(struct neighbour_link *link, uint32_t flow, bool second)
 {
     link->flows[link->n_flows++] = flow;
-    link->n_staying += !crossing;
+    link->n_first += !second;
 }
 
 bool neighbours_make_flows(struct neighbours *n)
@@ -618,13 +647,13 @@ bool neighbours_make_flows(struct neighbours *n)
         if (!link->flows)
             return false;
     }
-    for (unsigned crossing = 0; crossing < 2; crossing++) {
+    for (unsigned second = 0; second < 2; second++) {
         for (uint32_t c = 0; c < o->circuits; c++) {
             const struct bench_circuit *circuit = &n->circuits[c];
-            if (crosses(circuit) != crossing)
+            if (is_of_second_kind(n, circuit) != second)
                 continue;
-            add_flow(&n->links[circuit->origin_link], c << 1, crossing);
-            add_flow(&n->links[circuit->away_link], c << 1 | 1, crossing);
+            add_flow(&n->links[circuit->origin_link], c << 1, second);
+            add_flow(&n->links[circuit->away_link], c << 1 | 1, second);
         }
     }
     return true;

@@ -26,6 +26,13 @@ enum {
     NEIGHBOUR_SAMPLE_RECORDS = 24, // of so many records, one is opened
 };
 
+// In the onion skin, beside the circuit's number: it is the second of two that are joined.
+#define NEIGHBOUR_SECOND (UINT32_C(1) << 31)
+
+// Kinds of circuits that are measured next to one another: on one worker, or crossing to another;
+// extended, or joined.
+enum flow_kind { FLOWS_ALL, FLOWS_FIRST, FLOWS_SECOND };
+
 struct neighbour_flow { // one direction of a circuit
     uint64_t sent;      // cells
     uint64_t seen;      // one more than the number of the newest that was checked
@@ -37,6 +44,7 @@ struct bench_circuit {
     uint16_t origin_link, away_link;
     uint8_t origin_worker, away_worker;
     bool ready, created;
+    bool joined; // away from the origin is another origin: two circuits, which the relay joins
     struct handle origin_end, away_end;
 };
 
@@ -50,8 +58,8 @@ struct neighbour_link {
     uint16_t port;
     unsigned until_sample; // records
     unsigned sample_left;  // records that are opened now, in a row
-    uint32_t *flows;       // circuit << 1 | backward; those that stay on one worker come first
-    uint32_t n_flows, n_staying;
+    uint32_t *flows;       // circuit << 1 | backward; those of the first kind come first
+    uint32_t n_flows, n_first;
     uint32_t next_flow, run_left;
 };
 
@@ -76,7 +84,7 @@ struct neighbours {
     // What goes on
     bool sending;
     bool draining;          // no more: what is on its way comes out
-    enum relay_cross only;  // the circuits that are used: ANY, NONE (that cross), ALL (cross)
+    enum flow_kind only;    // the circuits that are used
     uint64_t window_cells;  // most that may be on their way
     double cells_per_cycle; // 0: as many as go
     double credit_cells;
@@ -86,7 +94,7 @@ struct neighbours {
     uint64_t followed;       // of the checked, with CGO: compared whole, after the one before
     uint64_t starved;        // turns in which the window let nothing go
     uint64_t turns;
-    uint64_t extended;   // EXTENDED2 that came
+    uint64_t extended;   // EXTENDED2 that came, or RENDEZVOUS2
     const char *broken;  // what went wrong, if something did
     uint32_t *latencies; // TSC cycles / 16
     unsigned n_latencies;
@@ -104,6 +112,8 @@ struct neighbours *neighbours_create(const struct relay_options *options, struct
 void neighbours_destroy(struct neighbours *n);
 // The circuit's keys; tor1 takes the first TOR1_MATERIAL_LEN bytes.
 void neighbours_material(unsigned circuit, uint8_t material[CGO_MATERIAL_LEN]);
+// Of two that are joined, the second one's.
+unsigned neighbours_second(unsigned circuit);
 // The keys that both ends of a link use; `to_relay` says for which direction.
 void neighbours_link_keys(const struct relay_options *options, unsigned link, bool to_relay,
                           struct tls_keys *out);
@@ -111,6 +121,8 @@ bool neighbours_connect(struct neighbours *n, struct neighbour_link *link);
 void neighbours_start_records(struct neighbours *n, struct neighbour_link *link);
 void neighbours_send_cell(struct neighbours *n, struct neighbour_link *link, uint32_t circid,
                           uint8_t command, const void *body, size_t length);
+// A circuit from the far side, to be joined with the origin's.
+void neighbours_begin_second(struct neighbours *n, uint32_t circuit);
 // A link's list of flows, once all circuits stand.
 bool neighbours_make_flows(struct neighbours *n);
 // Receive, check, send. False: there was nothing to do.

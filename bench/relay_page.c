@@ -82,17 +82,20 @@ static void write_latency_table(FILE *f, const struct relay_report *r)
     fputs("</table></div>\n", f);
 }
 
-static void write_crossing(FILE *f, const struct relay_report *r)
+static void write_kinds(FILE *f, const struct relay_report *r)
 {
+    bool joined = r->options.joined;
     double ns = 1e9 / r->hz;
     const struct chart_bar bars[] = {
-        {"stay on their worker", r->staying.cycles_per_cell * ns, false},
-        {"cross to the other", r->crossing.cycles_per_cell * ns, false},
+        {joined ? "extended to a next hop" : "stay on their worker",
+         r->kinds[0].cycles_per_cell * ns, false},
+        {joined ? "joined in pairs" : "cross to the other", r->kinds[1].cycles_per_cell * ns,
+         false},
     };
-    fputs("<h3>Circuits of two workers</h3>\n", f);
+    fputs(joined ? "<h3>Circuits that are joined</h3>\n" : "<h3>Circuits of two workers</h3>\n", f);
     chart_bars(f, bars, 2, "ns");
-    fprintf(f, "<p>A cell that crosses costs %.2f times one that doesn't.</p>\n",
-            relay_crossing_ratio(r));
+    fprintf(f, "<p>A cell that %s costs %.2f times one that doesn't.</p>\n",
+            joined ? "passes from circuit to circuit" : "crosses", relay_kinds_ratio(r));
 }
 
 static void write_run(FILE *f, const struct relay_report *r)
@@ -112,8 +115,8 @@ static void write_run(FILE *f, const struct relay_report *r)
             "<p>The ciphers alone (open, cell, seal, on the same sizes, on the same core in the "
             "same run) are %.3f of it. %.1f cells a record come in, %.1f go out.</p>\n",
             relay_ratio(r), m->in_record_cells, m->out_record_cells);
-    if (r->has_crossing)
-        write_crossing(f, r);
+    if (r->has_kinds)
+        write_kinds(f, r);
     if (r->has_loads) {
         fputs("<h3>Latency through the relay</h3>\n", f);
         write_latency(f, r);

@@ -42,10 +42,10 @@ double relay_ratio(const struct relay_report *r)
     return cost_ns > 0 ? relay_floor(r).all_ns / cost_ns : 0;
 }
 
-double relay_crossing_ratio(const struct relay_report *r)
+double relay_kinds_ratio(const struct relay_report *r)
 {
-    double staying = r->staying.cycles_per_cell;
-    return staying > 0 ? r->crossing.cycles_per_cell / staying : 0;
+    double first = r->kinds[0].cycles_per_cell;
+    return first > 0 ? r->kinds[1].cycles_per_cell / first : 0;
 }
 
 const char *relay_cell_cipher(const struct relay_options *o)
@@ -108,12 +108,15 @@ static void print_flow(const struct relay_report *r)
                r->options.workers + 1);
 }
 
-static void print_crossing(const struct relay_report *r)
+static void print_kinds(const struct relay_report *r)
 {
-    printf("\ncircuits that cross from worker to worker: %.0f cycles per cell; that don't: %.0f; "
-           "ratio %.2f\n(least of turns in the same run; %u and %u windows)\n",
-           r->crossing.cycles_per_cell, r->staying.cycles_per_cell, relay_crossing_ratio(r),
-           r->crossing.windows, r->staying.windows);
+    static const char *const names[2] = {"cross from worker to worker: ", "are joined in pairs: "};
+    const struct relay_result *first = &r->kinds[0], *second = &r->kinds[1];
+    printf("\ncircuits that %s%.0f cycles per cell, %.2f Gbit/s per core; that don't: %.0f, %.2f; "
+           "cycles %.3f times\n(medians of turns in the same run; %u and %u windows)\n",
+           names[r->options.joined], second->cycles_per_cell, second->gbit_per_core,
+           first->cycles_per_cell, first->gbit_per_core, relay_kinds_ratio(r), second->windows,
+           first->windows);
 }
 
 // A latency, or a dash where no window counted.
@@ -157,8 +160,8 @@ static void print_run(const struct relay_report *r)
                : "the worker was the limit");
     print_costs(r);
     print_flow(r);
-    if (r->has_crossing)
-        print_crossing(r);
+    if (r->has_kinds)
+        print_kinds(r);
     if (r->has_loads)
         print_latency(r);
     printf("\n%" PRIu64 " cells of those that came out were decrypted and compared: %" PRIu64
@@ -244,13 +247,14 @@ static json_t *json_of_load(const struct relay_report *r, unsigned i)
 
 static json_t *json_of_options(const struct relay_options *o)
 {
-    return json_pack("{s:i, s:i, s:i, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:b, s:b}", "links",
-                     (int)o->links, "circuits", (int)o->circuits, "workers", (int)o->workers, "mtu",
-                     (int)o->mtu, "cipher", cipher_suite_name(o->cipher), "cell_cipher",
-                     relay_cell_cipher(o), "forward_percent", (int)o->forward_percent,
-                     "record_cells", (int)o->record_cells, "run_cells", (int)o->run_cells,
-                     "window_cells", (int)o->window_cells, "loss_percent", o->loss_percent,
-                     "nic_checksums", (int)o->nic_checksums, "hugepages", (int)o->hugepages);
+    return json_pack("{s:i, s:i, s:i, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:b, s:b, s:b}",
+                     "links", (int)o->links, "circuits", (int)o->circuits, "workers",
+                     (int)o->workers, "mtu", (int)o->mtu, "cipher", cipher_suite_name(o->cipher),
+                     "cell_cipher", relay_cell_cipher(o), "forward_percent",
+                     (int)o->forward_percent, "record_cells", (int)o->record_cells, "run_cells",
+                     (int)o->run_cells, "window_cells", (int)o->window_cells, "loss_percent",
+                     o->loss_percent, "nic_checksums", (int)o->nic_checksums, "hugepages",
+                     (int)o->hugepages, "joined", (int)o->joined);
 }
 
 static json_t *json_of_run(const struct relay_report *r)
@@ -269,10 +273,11 @@ static json_t *json_of_run(const struct relay_report *r)
     for (unsigned i = 0; r->has_loads && i < RELAY_LOADS; i++)
         json_array_append_new(loads, json_of_load(r, i));
     json_object_set_new(o, "loads", loads);
-    if (r->has_crossing) {
-        json_object_set_new(o, "crossing", json_of_result(r, &r->crossing));
-        json_object_set_new(o, "staying", json_of_result(r, &r->staying));
-        set(o, "crossing_ratio", relay_crossing_ratio(r));
+    if (r->has_kinds) {
+        bool joined = r->options.joined;
+        json_object_set_new(o, joined ? "extended" : "staying", json_of_result(r, &r->kinds[0]));
+        json_object_set_new(o, joined ? "joined" : "crossing", json_of_result(r, &r->kinds[1]));
+        set(o, joined ? "joined_ratio" : "crossing_ratio", relay_kinds_ratio(r));
     }
     set_count(o, "checked", r->checked);
     set_count(o, "wrong", r->wrong);

@@ -16,8 +16,10 @@ struct relay_report { // of one run
     struct relay_result most;      // as much as goes
     struct relay_result loads[RELAY_LOADS];
     bool has_loads;
-    struct relay_result staying, crossing; // circuits on one worker, and from worker to worker
-    bool has_crossing;
+    // Circuits on one worker, and from worker to worker; or with `joined` circuits that are
+    // extended, and those.
+    struct relay_result kinds[2];
+    bool has_kinds;
     uint64_t checked, wrong;
     uint64_t followed;    // with CGO: of the checked, those that were compared whole
     uint64_t lost;        // cells that did not come out, or came twice
@@ -38,8 +40,8 @@ struct relay_floor {
 };
 struct relay_floor relay_floor(const struct relay_report *r);
 double relay_ratio(const struct relay_report *r);
-// Cycles of a cell that crosses to those of one that doesn't.
-double relay_crossing_ratio(const struct relay_report *r);
+// Cycles of a cell of the second kind to those of one of the first.
+double relay_kinds_ratio(const struct relay_report *r);
 // The name of the circuits' relay crypto.
 const char *relay_cell_cipher(const struct relay_options *o);
 // The generators could not keep the workers busy.

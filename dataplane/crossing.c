@@ -82,13 +82,35 @@ static void take(struct worker *w, struct cell *c)
     }
 }
 
+// What is needed for the second layer of joined circuits, which is due right away.
+static void fetch_for_second_layers(struct worker *w, struct cell *const *cells, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (cells[i]->kind != CELL_KIND_JOINED)
+            continue;
+        end_prefetch_layer(w, cells[i]->target);
+        const char *at = (const char *)cells[i];
+        for (size_t line = RTE_CACHE_LINE_SIZE; line < sizeof(struct cell);
+             line += RTE_CACHE_LINE_SIZE)
+            rte_prefetch0(at + line);
+    }
+}
+
 // All of a burst's cells, then all of their ends, are on their way into the cache at once.
 static void take_burst(struct worker *w, struct cell *const *cells, unsigned n)
 {
+    bool joined = false;
     for (unsigned i = 0; i < n; i++)
         rte_prefetch0(cells[i]);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         end_prefetch(w, cells[i]->target);
+        if (cells[i]->kind != CELL_KIND_JOINED)
+            continue;
+        end_prefetch_stub(w, cells[i]->target);
+        joined = true;
+    }
+    if (joined)
+        fetch_for_second_layers(w, cells, n);
     for (unsigned i = 0; i < n; i++)
         take(w, cells[i]);
 }

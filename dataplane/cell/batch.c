@@ -93,8 +93,13 @@ void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const
     if (!c && !(c = make_room(w, end)))
         return;
     c->command = command;
-    if (end->peer_worker == w->index)
+    if (end->peer_worker == w->index) {
         end_prefetch(w, end->peer);
+        if (end->joined) {
+            end_prefetch_stub(w, end->peer);
+            b->n_for_joined++;
+        }
+    }
     struct batch_item *item = &b->items[b->n++];
     *item = (struct batch_item){c, end, end->self.generation, NULL};
     item->cgo = add_job(w, end, c, body);
@@ -175,10 +180,24 @@ static void hand_on_forward(struct worker *w, struct circuit_end *end, struct ce
     }
 }
 
+// The second layers: while the ciphers do the first, they come into the cache.
+static void fetch_second_layers(struct worker *w)
+{
+    const struct cell_batch *b = &w->batch;
+    for (unsigned i = 0; i < b->n; i++) {
+        const struct circuit_end *end = b->items[i].end;
+        if (end->joined && end->peer_worker == w->index)
+            end_prefetch_layer(w, end->peer);
+    }
+}
+
 void batch_run(struct worker *w)
 {
     struct cell_batch *b = &w->batch;
     unsigned n = b->n;
+    if (b->n_for_joined)
+        fetch_second_layers(w);
+    b->n_for_joined = 0;
     run_ciphers(w);
     b->n = 0;
     for (unsigned i = 0; i < n; i++) {

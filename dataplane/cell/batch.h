@@ -33,6 +33,7 @@ struct cell_batch {
     struct batch_item items[BATCH_CELLS_MAX];
     struct cgo_job cgo_jobs[BATCH_CELLS_MAX];
     unsigned n, n_cgo;
+    unsigned n_for_joined; // of `items`: their ends are joined with others of this worker
     struct cell *joined[BATCH_CELLS_MAX]; // on their way to `target`, a joined circuit's end
     unsigned n_joined;
     uint8_t *staging;

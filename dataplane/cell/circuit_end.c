@@ -99,6 +99,23 @@ void end_prefetch(const struct worker *w, struct handle handle)
     rte_prefetch0(&w->scheduler.nodes[handle.index]);
 }
 
+void end_prefetch_stub(const struct worker *w, struct handle handle)
+{
+    if (handle.index < w->ends.capacity)
+        rte_prefetch0(&w->ends.ends[handle.index].stub);
+}
+
+void end_prefetch_layer(const struct worker *w, struct handle handle)
+{
+    const struct circuit_end *stub =
+        handle.index < w->ends.capacity ? w->ends.ends[handle.index].stub : NULL;
+    if (!stub)
+        return;
+    const char *at = (const char *)stub;
+    for (size_t line = 0; line < offsetof(struct circuit_end, cookie); line += RTE_CACHE_LINE_SIZE)
+        rte_prefetch0(at + line);
+}
+
 void end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid)
 {
     end->conn = conn;

@@ -91,6 +91,10 @@ void end_lookup_many(struct worker *w, const struct conn *conn, const uint32_t *
                      struct circuit_end **out);
 // A cell will go out on this worker's end soon; the handle may be invalid.
 void end_prefetch(const struct worker *w, struct handle handle);
+// … after it has passed the layer of its stub: where the stub is, and then, when that has come, the
+// stub's layer.
+void end_prefetch_stub(const struct worker *w, struct handle handle);
+void end_prefetch_layer(const struct worker *w, struct handle handle);
 // Joins an end to its link, on which `circid` is free.
 void end_bind(struct worker *w, struct circuit_end *end, struct conn *conn, uint32_t circid);
 

@@ -90,6 +90,26 @@ def two_workers(bench):
     assert one["wrong"] == 0 and one["lost"] == 0 and one["checked"] > 0, one
 
 
+def joined(bench):
+    """A rendezvous point's circuits, next to extended ones: on one worker, and between two."""
+    for more in ((), ("--workers", "2", "--cross", "all", "--links", "8", "--circuits", "32"),
+                 ("--workers", "2", "--cross", "any", "--loss", "0.5", "--cpu-time")):
+        result = objects(bench, "relay", *SMALL, "--mtu", "1500", "--joined", "--no-latency", *more)
+        one = result["runs"][0]
+        expect_keys(one, "joined", "extended", "joined_ratio")
+        expect_keys(one["joined"], "gbit_per_core", "cycles_per_cell")
+        assert one["joined"]["cycles_per_cell"] > 0 and one["joined_ratio"] > 0, one
+        assert one["wrong"] == 0 and one["lost"] == 0 and one["checked"] > 0, one
+    result = objects(bench, "relay", *SMALL, "--mtu", "1500", "--joined", "--no-latency",
+                     "--wrong-keys", status=1)
+    assert result["runs"][0]["wrong"] >= result["runs"][0]["checked"] > 0
+    with tempfile.TemporaryDirectory() as top:
+        folder = os.path.join(top, "report")
+        text = run(bench, "relay", *SMALL, "--mtu", "1500", "--joined", "--report", folder).stdout
+        assert "joined in pairs" in text
+        expect_page(os.path.join(folder, "relay.html"), "joined in pairs")
+
+
 def report(bench):
     """The pages of all of them, for people without a network."""
     with tempfile.TemporaryDirectory() as top:
@@ -147,7 +167,8 @@ def options(bench):
     for wrong in ((), ("nothing",), ("relay", "--links", "3"), ("relay", "--mtu", "100"),
                   ("relay", "--mtu", "1500,,9000"), ("relay", "--cipher", "rot13"),
                   ("relay", "--direction", "101"), ("relay", "--seconds", "soon"),
-                  ("relay", "--cross", "some"), ("relay", "--nonsense"), ("relay", "--links"),
+                  ("relay", "--cross", "some"), ("relay", "--joined", "--cell-cipher", "cgo"),
+                  ("relay", "--joined", "--cross", "half"), ("relay", "--nonsense"), ("relay", "--links"),
                   ("page",), ("scale", "--links", "5")):
         done = run(bench, *wrong, status=1)
         assert len(done.stderr.splitlines()) == 1 and not done.stdout, f"{wrong}: {done.stderr}"
@@ -166,7 +187,7 @@ COMPARED = {
 }
 
 TESTS = {f.__name__.replace("_", "-"): f for f in
-         (relay, wrong_keys, two_workers, report, scale, handshake, crypto, options)}
+         (relay, wrong_keys, two_workers, joined, report, scale, handshake, crypto, options)}
 
 if __name__ == "__main__":
     TESTS[sys.argv[1]](sys.argv[2])

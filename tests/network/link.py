@@ -1,22 +1,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A Tor link by hand: TLS, link handshake and cells, right or as wrong as a test wants them."""
 
+import base64
 import hashlib
 import hmac
 import os
 import socket
 import ssl
 import struct
+from typing import NamedTuple
 
+import stem.descriptor.server_descriptor
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from ntor import Ntor
 from process import Failure
 
 (PADDING, CREATE, CREATED, RELAY, DESTROY, CREATE_FAST, CREATED_FAST, VERSIONS, NETINFO, RELAY_EARLY,
  CREATE2, CREATED2, PADDING_NEGOTIATE) = range(13)
 VPADDING, CERTS, AUTH_CHALLENGE, AUTHENTICATE, AUTHORIZE = range(128, 133)
 BEGIN, DATA, END, CONNECTED, SENDME = range(1, 6)  # relay commands
-BEGIN_DIR = 13
+TRUNCATED, DROP, BEGIN_DIR, EXTEND2, EXTENDED2 = 9, 10, 13, 14, 15
+(ESTABLISH_INTRO, ESTABLISH_RENDEZVOUS, INTRODUCE1, INTRODUCE2, RENDEZVOUS1, RENDEZVOUS2,
+ INTRO_ESTABLISHED, RENDEZVOUS_ESTABLISHED, INTRODUCE_ACK) = range(32, 41)
+DESTROY_PROTOCOL, DESTROY_FINISHED, DESTROY_DESTROYED = 1, 9, 11
+HANDSHAKE_NTOR = 2
+CIRCUIT_INCREMENT, STREAM_INCREMENT = 100, 50  # DATA cells that a SENDME stands for
 BODY, DATA_MAX = 509, 498
 INITIATOR_BIT = 0x80000000
 
@@ -63,7 +72,7 @@ class Link:
         except BaseException:
             connection.close()
             raise
-        self.buffer, self.circid_length, self.peer_cells = b"", 2, {}
+        self.buffer, self.at, self.circid_length, self.peer_cells = b"", 0, 2, {}
 
     def __enter__(self):
         return self
@@ -78,24 +87,25 @@ class Link:
         self.tls.sendall(data)
 
     def _need(self, length):
-        while len(self.buffer) < length:
+        while len(self.buffer) - self.at < length:
             if not (more := self.tls.recv(65536)):
                 raise EOFError("the relay closed the link")
-            self.buffer += more
+            self.buffer, self.at = self.buffer[self.at:] + more, 0
 
     def receive(self):
         """The next cell: (circuit id, command, body). EOFError once the relay has closed."""
         head = self.circid_length + 1
         self._need(head)
-        command = self.buffer[head - 1]
+        command = self.buffer[self.at + head - 1]
         length = BODY
         if is_variable(command):
             self._need(head + 2)
-            length = struct.unpack_from(">H", self.buffer, head)[0]
+            length = struct.unpack_from(">H", self.buffer, self.at + head)[0]
             head += 2
         self._need(head + length)
-        circid = int.from_bytes(self.buffer[:self.circid_length], "big")
-        body, self.buffer = self.buffer[head:head + length], self.buffer[head + length:]
+        circid = int.from_bytes(self.buffer[self.at:self.at + self.circid_length], "big")
+        body = self.buffer[self.at + head:self.at + head + length]
+        self.at += head + length
         return circid, command, body
 
     def receive_for(self, circid):
@@ -129,52 +139,122 @@ class Link:
         material = b"".join(hashlib.sha1(x + body[:20] + bytes([i])).digest() for i in range(5))
         if not hmac.compare_digest(material[:20], body[20:40]):
             raise Failure("CREATED_FAST does not prove the shared key")
-        return Circuit(self, circid, material[20:92])
+        return Circuit(self, circid, Hop(material[20:92], nonce=material[:20]))
 
 
-class Circuit:
-    """One hop of a circuit: tor1 relay crypto (tor-spec, "Relay cells")."""
+class Target(NamedTuple):
+    """A relay as who extends to it has to know it."""
+    address: str
+    port: int
+    identity: bytes
+    ed_identity: bytes
+    onion_key: bytes
 
-    def __init__(self, link, circid, material):
-        self.link, self.circid = link, circid
+    @classmethod
+    def of(cls, descriptor):
+        """From its server descriptor's text."""
+        read = stem.descriptor.server_descriptor.RelayDescriptor(descriptor, validate=False)
+        return cls(read.address, read.or_port, bytes.fromhex(read.fingerprint),
+                   base64.b64decode(read.ed25519_master_key + "="),
+                   base64.b64decode(read.ntor_onion_key + "="))
+
+    def specifiers(self):
+        """As EXTEND2 has them (tor-spec, "EXTEND and EXTENDED")."""
+        where = socket.inet_aton(self.address) + struct.pack(">H", self.port)
+        parts = ((0, where), (2, self.identity), (3, self.ed_identity))
+        return bytes([len(parts)]) + b"".join(bytes([k, len(v)]) + v for k, v in parts)
+
+
+class Hop:
+    """What we share with one hop: tor1 relay crypto (tor-spec, "Relay cells"), and KH."""
+
+    def __init__(self, material, nonce=None):
+        self.nonce = nonce
         self.forward_digest = hashlib.sha1(material[:20])
         self.backward_digest = hashlib.sha1(material[20:40])
         zero = modes.CTR(bytes(16))
         self.forward = Cipher(algorithms.AES(material[40:56]), zero).encryptor()
         self.backward = Cipher(algorithms.AES(material[56:72]), zero).decryptor()
+
+    @classmethod
+    def reversed(cls, material):
+        """The other end's side of the same material."""
+        return cls(material[20:40] + material[:20] + material[56:72] + material[40:56])
+
+    def recognises(self, body):
+        """Whether this decrypted cell is from the hop; if so its digest field is zeroed."""
+        if body[1] or body[2]:
+            return False
+        digest = self.backward_digest.copy()
+        digest.update(bytes(body[:5]) + bytes(4) + bytes(body[9:]))
+        if digest.digest()[:4] != body[5:9]:
+            return False
+        self.backward_digest = digest
+        return True
+
+
+class Circuit:
+    """A circuit of one hop, until it is extended. What is sent is for the last hop."""
+
+    def __init__(self, link, circid, hop):
+        self.link, self.circid, self.hops = link, circid, [hop]
+        self.heard = hop  # whom the last relay cell was from
         self.data_cells = 0  # that came, on all streams
+
+    def extend(self, target):
+        """One more hop, by ntor. Returns self."""
+        ntor = Ntor(target.identity, target.onion_key)
+        self.send(EXTEND2, target.specifiers() + struct.pack(">HH", HANDSHAKE_NTOR, len(ntor.skin))
+                  + ntor.skin, early=True)
+        command, reason, data = self.receive()
+        if command != EXTENDED2:
+            raise Failure(f"{command} ({reason}) in answer to EXTEND2")
+        material = ntor.finish(data[2:2 + int.from_bytes(data[:2], "big")], 92)
+        self.hops.append(Hop(material[:72], nonce=material[72:]))
+        return self
 
     def seal(self, command, data=b"", stream=0, length=None, early=False, recognized=0):
         """A relay cell; `length` may lie about `data`."""
         length = len(data) if length is None else length
         body = struct.pack(">BHH4sH", command, recognized, stream, bytes(4), length) + data
         body = bytearray(body[:BODY].ljust(BODY, b"\0"))
-        self.forward_digest.update(body)
-        body[5:9] = self.forward_digest.digest()[:4]
-        return pack(RELAY_EARLY if early else RELAY, self.forward.update(bytes(body)), self.circid)
+        last = self.hops[-1]
+        last.forward_digest.update(body)
+        body[5:9] = last.forward_digest.digest()[:4]
+        return self.wrap(body, early)
+
+    def wrap(self, body, early=False):
+        """The cell that the hops make this body of."""
+        body = bytes(body)
+        for hop in reversed(self.hops):
+            body = hop.forward.update(body)
+        return pack(RELAY_EARLY if early else RELAY, body, self.circid)
 
     def send(self, command, data=b"", stream=0, **options):
         self.link.send(self.seal(command, data, stream, **options))
 
+    def send_circuit_sendme(self):
+        """Acknowledges the last cell that came (protocol "SENDME", version 1)."""
+        self.send(SENDME, b"\1\0\x14" + self.heard.backward_digest.digest())
+
+    def destroy(self, reason=0):
+        self.link.send(pack(DESTROY, bytes([reason]), self.circid))
+
     def request(self, head, body=b"", stream=1):
-        """An HTTP request to the directory at this hop; returns (status, headers, body).
+        """An HTTP request to the directory at the last hop; returns (status, headers, body).
 
         `head` is a list of lines without their ends.
         """
         self.send(BEGIN_DIR, stream=stream)
         if (answer := self.receive())[:2] != (CONNECTED, stream):
             raise Failure(f"BEGIN_DIR was answered by {answer}")
-        text = "\r\n".join([*head, "", ""]).encode() + body
+        text = http_request(head, body)
         for i in range(0, len(text), DATA_MAX):
             self.send(DATA, text[i:i + DATA_MAX], stream=stream)
-        reply = self._stream_until_end(stream)
-        first, _, rest = reply.partition(b"\r\n\r\n")
-        lines = first.decode().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines[1:])
-        return int(lines[0].split()[1]), {k.lower(): v for k, v in headers.items()}, rest
+        return http_reply(self._stream_until_end(stream))
 
     def _stream_until_end(self, stream):
-        """What comes as DATA, acknowledged as it has to be (protocol "SENDME")."""
+        """What comes as DATA, acknowledged as it has to be."""
         reply, cells = b"", 0
         while True:
             command, of, data = self.receive()
@@ -186,20 +266,38 @@ class Circuit:
                 continue  # SENDME for what we sent
             reply, cells = reply + data, cells + 1
             self.data_cells += 1
-            if cells % 50 == 0:
+            if self.data_cells % CIRCUIT_INCREMENT == 0:
+                self.send_circuit_sendme()
+            if cells % STREAM_INCREMENT == 0:
                 self.send(SENDME, stream=stream)
-            if self.data_cells % 100 == 0:
-                self.send(SENDME, b"\1\0\x14" + self.backward_digest.digest())
 
     def receive(self):
         """(relay command, stream, data), or (None, reason, b"") for a DESTROY."""
         _, command, body = self.link.receive_for(self.circid)
         if command == DESTROY:
             return None, body[0], b""
-        body = bytearray(self.backward.update(body))
-        digest, body[5:9] = bytes(body[5:9]), bytes(4)
-        self.backward_digest.update(body)
-        relay, recognized, stream, _, length = struct.unpack_from(">BHH4sH", body)
-        if recognized or digest != self.backward_digest.digest()[:4]:
-            raise Failure("a relay cell that is not from the hop it should be from")
-        return relay, stream, bytes(body[11:11 + length])
+        if command != RELAY:
+            raise Failure(f"cell {command} came on a circuit")
+        return self.open(body)
+
+    def open(self, body):
+        """A relay cell's (relay command, stream, data), and `heard` says whom it is from."""
+        for hop in self.hops:
+            body = hop.backward.update(body)
+            if hop.recognises(body):
+                self.heard = hop
+                command, stream, length = struct.unpack_from(">B2xH4xH", body)
+                return command, stream, body[11:11 + length]
+        raise Failure("a relay cell that is from none of the hops")
+
+
+def http_request(head, body=b""):
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def http_reply(text):
+    """(status, headers with names in lower case, body)."""
+    first, _, rest = text.partition(b"\r\n\r\n")
+    lines = first.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    return int(lines[0].split()[1]), {k.lower(): v for k, v in headers.items()}, rest

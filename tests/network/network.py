@@ -6,7 +6,7 @@ import shutil
 import tempfile
 
 from client import Client
-from link import Link
+from link import Link, Target
 from netns import Namespace
 from process import Failure
 from ramson import OR_PORT, Ramson, StandIn
@@ -75,6 +75,10 @@ class Network(TorNet):
     def link_to(self, relay):
         """An open link from this process to a relay."""
         return Link(relay.address, OR_PORT).handshake()
+
+    def target(self, relay):
+        """What a circuit by hand needs to be extended to a relay that is in the consensus."""
+        return Target.of(self.descriptor_text(self.fingerprint(relay.name)))
 
     def fingerprint(self, name):
         if name not in self.fingerprints:

@@ -141,6 +141,11 @@ bool link_peer_is_relay(const struct link *link)
     return link->peer_is_relay;
 }
 
+bool link_peer_is_known_relay(const struct link *link)
+{
+    return link->peer_is_relay;
+}
+
 bool link_peer_is(const struct link *link, const uint8_t rsa_id[20], const uint8_t *ed_id)
 {
     (void)ed_id;

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Makes tests/fuzz/seeds/PARSER/NAME of directory documents from those of tests/unit/netdoc/data."""
 
+import gzip
 import os
 import re
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.path.join(HERE, "../unit/netdoc/data")
@@ -14,9 +16,9 @@ def load(name):
         return file.read()
 
 
-def save(parser, name, text):
+def save(parser, name, text, mode="w"):
     os.makedirs(os.path.join(HERE, "seeds", parser), exist_ok=True)
-    with open(os.path.join(HERE, "seeds", parser, name), "w") as file:
+    with open(os.path.join(HERE, "seeds", parser, name), mode) as file:
         file.write(text)
 
 
@@ -45,6 +47,19 @@ def main():
     save("protocol_list", "two", "\n".join(re.findall(r"-relay-protocols (.*)", micro)))
     save("tokens", "items", "published 2026-11-22 22:13:30\nopt fingerprint 00AAff 17 -5\n"
          "key\n-----BEGIN RSA PUBLIC KEY-----\nAAECAw==\n-----END RSA PUBLIC KEY-----\n")
+    # What fuzz_answer reads: what it is of, how it is packed, then the answer.
+    answers = {
+        "certificates": b"\0\0" + split(load("certificates"),
+                                        "dir-key-certificate-version")[0].encode(),
+        "consensus": b"\1\0" + small(load("consensus")).encode(),
+        "microdesc": b"\x81\1" + zlib.compress(small(micro).encode(), 9),
+        "microdescriptors": b"\2\2" + gzip.compress(load("microdescriptors").encode(), 9, mtime=0),
+        "descriptors": b"\3\0" + split(load("descriptors"), "router")[0].encode(),
+        "diff": b"\1\0" + small(load("consensus")).encode() + b"network-status-diff-version 1\n"
+                b"hash " + b"0" * 64 + b" " + b"0" * 64 + b"\n3d\n",
+    }
+    for name, answer in answers.items():
+        save("answer", name, answer, "wb")
 
 
 main()

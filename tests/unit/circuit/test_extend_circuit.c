@@ -9,8 +9,12 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "crypto/ntor.h"
 #include "desk.h"
+#include "dir/parameters.h"
+#include "dir/store.h"
 
 static const uint8_t requested = DESTROY_REQUESTED;
 
@@ -69,6 +73,97 @@ static void test_over_a_link_that_has_to_be_made(void **state)
     desk_answer(desk, &desk->links[NEAR], DESTROY_NONE);
     uint64_t cookie = desk_dial(desk, NEAR, &next);
     desk_splice(desk, end, NEAR, next, cookie);
+    desk_close(desk);
+}
+
+static time_t first_second(void)
+{
+    return 1;
+}
+
+// What the relay's own consensus says of one other.
+static void know_relay(struct desk *desk, const struct link *link, char directory[32])
+{
+    struct consensus *c = calloc(1, sizeof(*c));
+    struct blob *text = blob_create("", 0);
+    struct microdescriptor m = {.sha256 = {7}, .has_ed_id = true, .text_length = 2};
+    strcpy(directory, "/tmp/ramson-test-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    snprintf(desk->config.data_directory, sizeof(desk->config.data_directory), "%s", directory);
+    desk->relay.wall_clock = first_second;
+    desk->relay.store = directory_store_create(&desk->relay);
+    assert_non_null(desk->relay.store);
+    memcpy(m.ed_id, link->ed_id, 32);
+    assert_int_equal(store_put_microdescriptor(desk->relay.store, &m, (const uint8_t *)"m\n"), 0);
+    c->flavour = CONSENSUS_MICRODESC;
+    c->valid_after = 1;
+    c->n_routers = 1;
+    c->routers = calloc(1, sizeof(*c->routers));
+    memcpy(c->routers[0].rsa_id, link->rsa_id, 20);
+    memcpy(c->routers[0].digest, m.sha256, 32);
+    assert_int_equal(store_put_consensus(desk->relay.store, text, c), 0);
+    blob_drop(text);
+}
+
+static void forget_relay(struct desk *desk, const char *directory)
+{
+    static const char *const names[] = {"cached-microdesc-consensus", "cached-microdescs.new", ""};
+    char path[128];
+    directory_store_free(desk->relay.store);
+    desk->relay.store = NULL;
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+        assert_int_equal(remove(path), 0);
+    }
+}
+
+// 2.31: the sender does not know the next hop's Ed25519 identity, or says so with zeros.
+static void test_identity_is_filled_in(void **state)
+{
+    (void)state;
+    char directory[32];
+    for (unsigned known = 0; known < 2; known++) {
+        struct desk *desk = desk_open();
+        struct handle end = desk_circuit(desk, CLIENT);
+        uint8_t ed_id[32];
+        desk->links[NEAR].open = false;
+        if (known)
+            know_relay(desk, &desk->links[NEAR], directory);
+        memcpy(ed_id, desk->links[NEAR].ed_id, 32);
+        memset(desk->links[NEAR].ed_id, 0, 32);
+        desk_tell_extend2(desk, end, NEAR);
+        memcpy(desk->links[NEAR].ed_id, ed_id, 32);
+        assert_int_equal(desk->requests->target.has_ed_id, known);
+        if (known) {
+            assert_memory_equal(desk->requests->target.ed_id, ed_id, 32);
+            forget_relay(desk, directory);
+        }
+        desk_answer(desk, NULL, DESTROY_CONNECTFAILED);
+        desk_expect_close(desk, 0, end, DESTROY_CONNECTFAILED);
+        desk_close(desk);
+    }
+}
+
+// 2.27, unless the consensus has AllowNonearlyExtend.
+static void test_nonearly(void **state)
+{
+    (void)state;
+    struct desk *desk = desk_open();
+    struct handle end = desk_circuit(desk, CLIENT);
+    uint8_t body[RELAY_BODY_MAX];
+    size_t length = desk_extend2(desk, FAR, body);
+    struct consensus_parameter allow = {.name = "AllowNonearlyExtend", .value = 1};
+    const struct consensus c = {.parameters = &allow, .n_parameters = 1};
+    desk_tell_relay(desk, end, CELL_RELAY, RELAY_EXTEND2, 0, body, length);
+    desk_expect_nothing(desk);
+    desk->relay.parameters = parameters_create(&desk->relay);
+    parameters_update(&desk->relay, &c);
+    for (unsigned i = 0; i < desk->relay.n_workers; i++)
+        channel_free(desk_expect(desk, MSG_PARAMETERS));
+    desk_tell_relay(desk, end, CELL_RELAY, RELAY_EXTEND2, 0, body, length);
+    desk_dial(desk, FAR, NULL);
+    parameters_free(desk->relay.parameters);
+    desk->relay.parameters = NULL;
     desk_close(desk);
 }
 
@@ -528,6 +623,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_over_a_link_that_is_there),
         cmocka_unit_test(test_over_a_link_that_has_to_be_made),
+        cmocka_unit_test(test_identity_is_filled_in),
+        cmocka_unit_test(test_nonearly),
         cmocka_unit_test(test_the_longest_answer_that_fits),
         cmocka_unit_test(test_bad_answers),
         cmocka_unit_test(test_no_link),

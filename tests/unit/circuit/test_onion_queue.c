@@ -16,6 +16,7 @@
 
 #include "crypto/create_fast.h"
 #include "crypto/ntor.h"
+#include "netdoc/consensus.h"
 
 enum { WAIT_MAX_US = 1750000, WAIT_CUTOFF_US = 5000000 }; // the parameters' defaults
 enum { SKINS_MAX = 20000, SECOND_US = 1000000, HELPERS = 2, BUSY = HELPERS * ONION_SKINS_MAX };
@@ -119,6 +120,36 @@ static void test_each_is_answered_once(void **state)
     assert_true(add_fast(t, N)); // and it begins again
     run(t);
     assert_int_equal(t->answered[N], 1);
+    end(t);
+}
+
+// What ntor-v3 is offered, and for how long one may wait.
+static void test_parameters(void **state)
+{
+    (void)state;
+    struct test *t = begin();
+    struct consensus_parameter p[] = {{.name = "cc_sendme_inc", .value = 40},
+                                      {.name = "onion_queue_wait_cutoff", .value = 1}};
+    struct consensus c = {.parameters = p, .n_parameters = 2};
+    struct circuit_params offer;
+    fill_offer(t->queue, &offer);
+    assert_true(offer.congestion_control && offer.cgo);
+    assert_int_equal(offer.sendme_inc_cells, 31);
+    t->relay.parameters = parameters_create(&t->relay);
+    t->relay.n_workers = 0;
+    parameters_update(&t->relay, &c);
+    fill_offer(t->queue, &offer);
+    assert_true(offer.congestion_control && offer.cgo);
+    assert_int_equal(offer.sendme_inc_cells, 40);
+    assert_int_equal(parameters_of(&t->relay)->onion_queue_wait_cutoff_s, 1);
+    strcpy(p[0].name, "cc_alg");
+    p[0].value = CC_ALGORITHM_SENDME;
+    parameters_update(&t->relay, &c);
+    fill_offer(t->queue, &offer);
+    assert_false(offer.congestion_control || offer.cgo);
+    parameters_free(t->relay.parameters);
+    t->relay.parameters = NULL;
+    t->relay.n_workers = 2;
     end(t);
 }
 
@@ -332,6 +363,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_is_answered_once),
+        cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_oldest_go_first),
         cmocka_unit_test(test_has_an_end_in_number),

@@ -590,6 +590,56 @@ static void test_bandwidth_is_news(void **state)
     answer_all(ACCEPT);
 }
 
+// 6.14: absent from a consensus that is in force, or called stale by one that is newer.
+static void test_unlisted(void **state)
+{
+    (void)state;
+    static const struct {
+        bool listed, stale, old, expired;
+        unsigned times; // published in three hours
+    } cases[] = {
+        {true, false, false, false, 0}, {false, false, false, false, 1},
+        {true, true, false, false, 1},  {true, true, true, false, 0},
+        {false, false, false, true, 0},
+    };
+    accept_first();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        publisher_changed(publisher); // a new one to begin with
+        pass_answering(70, 5, ACCEPT);
+        uint64_t before = relay.counters.descriptors_published;
+        publisher_listed(publisher, &(struct publisher_listing){
+                                        .listed = cases[i].listed,
+                                        .stale = cases[i].stale,
+                                        .valid_after = cases[i].old ? now - HOUR : now,
+                                        .valid_until = now + (cases[i].expired ? -1 : 10 * HOUR),
+                                    });
+        pass_answering(80 * 60, 60, ACCEPT);
+        assert_int_equal(relay.counters.descriptors_published, before);
+        pass_answering(60 * 60, 60, ACCEPT);
+        assert_int_equal(relay.counters.descriptors_published,
+                         before + cases[i].times * AUTHORITIES);
+    }
+}
+
+// 6.34: nothing more is published, and what is under way is given up; until it is another network.
+static void test_outdated(void **state)
+{
+    (void)state;
+    publisher_tick(publisher);
+    assert_int_equal(open_connections(), AUTHORITIES);
+    assert_true(publisher_set_outdated(publisher, true));
+    assert_false(publisher_set_outdated(publisher, true));
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+        assert_true(!fakes[i].used || fakes[i].close_asked);
+    end_closed();
+    pass(20 * HOUR, 60);
+    assert_int_equal(open_connections(), 0);
+    assert_true(publisher_set_outdated(publisher, false));
+    pass(5, 1);
+    answer_all(ACCEPT);
+    assert_int_equal(relay.counters.descriptors_published, AUTHORITIES);
+}
+
 static void test_clock_set_back(void **state)
 {
     (void)state;
@@ -660,6 +710,8 @@ int main(void)
         TEST(test_key_rotation_is_published, set_up_public),
         TEST(test_declined, set_up_public),
         TEST(test_bandwidth_is_news, set_up_public),
+        TEST(test_unlisted, set_up_public),
+        TEST(test_outdated, set_up_public),
         TEST(test_clock_set_back, set_up_public),
         TEST(test_stopping, set_up_testing),
         TEST(test_on_the_loop, set_up_testing),

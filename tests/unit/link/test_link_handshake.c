@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two relays' links back to back: the handshake completes, and every violation of section 1 of the
 // protocol is refused. TLS is OpenSSL's; the connection layer is nodes.c.
+#include "dir/parameters.h"
+#include "netdoc/consensus.h"
 #include "nodes.h"
 
 #include <setjmp.h>
@@ -436,6 +438,40 @@ static void padding_is_negotiated(void **state)
     assert_int_equal(link->state, LINK_OPEN);
 }
 
+static struct link *take_client_with(int32_t low_ms, int32_t high_ms)
+{
+    struct consensus_parameter ito[] = {{.name = "nf_ito_low", .value = low_ms},
+                                        {.name = "nf_ito_high", .value = high_ms}};
+    const struct consensus c = {.parameters = ito, .n_parameters = 2};
+    unsigned n_workers = b.relay.n_workers;
+    b.relay.parameters = parameters_create(&b.relay);
+    b.relay.n_workers = 0; // nobody takes messages here
+    parameters_update(&b.relay, &c);
+    b.relay.n_workers = n_workers;
+    wire.tap = no_auth;
+    connect_nodes();
+    struct link *link = link_of(b.accepted);
+    parameters_free(b.relay.parameters);
+    b.relay.parameters = NULL;
+    assert_int_equal(link->state, LINK_OPEN);
+    return link;
+}
+
+static void padding_goes_by_the_consensus(void **state)
+{
+    (void)state;
+    const struct link *link = take_client_with(6000, 7000);
+    assert_int_equal(link->padding_low_ms, 6000);
+    assert_int_equal(link->padding_high_ms, 7000);
+    assert_true(link->padding_next_ms > 0);
+}
+
+static void padding_may_be_turned_off(void **state)
+{
+    (void)state;
+    assert_true(take_client_with(0, 0)->padding_next_ms == 0);
+}
+
 static void keys_are_updated(void **state)
 {
     (void)state;
@@ -639,6 +675,8 @@ int main(void)
         LINK_TEST(goes_on_without_a_known_method),
         LINK_TEST(open_links_ignore_and_refuse),
         LINK_TEST(padding_is_negotiated),
+        LINK_TEST(padding_goes_by_the_consensus),
+        LINK_TEST(padding_may_be_turned_off),
         LINK_TEST(keys_are_updated),
         LINK_TEST(a_flood_of_key_updates_is_ended),
         LINK_TEST(other_tls_messages_are_refused),

@@ -15,7 +15,7 @@
 
 enum {
     ADDRESS_KEY_LEN = 17, // family and address
-    ADDRESSES_MIN = 4096, // beyond those that are connected
+    QUIET_MAX = 65536,    // addresses without a link
     TICK_MAX = 256,       // addresses looked at in one tick
     DEFENCE_REFUSE = 2,   // a parameter's value; 1: none
     QUIET_S = 600,        // an address without connections is remembered for so long at least
@@ -105,7 +105,7 @@ struct dos *dos_create(struct relay *relay)
     dos->relay = relay;
     TAILQ_INIT(&dos->quiet);
     // An address with a link has its place for sure.
-    dos->addresses_max = ADDRESSES_MIN + 2 * (size_t)relay->config->dataplane.max_links;
+    dos->addresses_max = QUIET_MAX + (size_t)relay->config->dataplane.max_links;
     return dos;
 }
 

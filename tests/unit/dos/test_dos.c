@@ -265,14 +265,14 @@ static void test_forgotten(void **state)
 static void test_bounded(void **state)
 {
     (void)state;
-    enum { MAX = 4096 + 2 * 16, CONNECTED = 10 };
+    enum { MAX = 65536 + 16, CONNECTED = 10 };
     struct desk *desk = desk_open();
     dos_free(desk->relay.dos);
     desk->config.dataplane.max_links = 16;
     desk->relay.dos = dos_create(&desk->relay);
     for (unsigned i = 0; i < CONNECTED; i++)
         assert_true(opens(desk, i));
-    for (unsigned i = CONNECTED; i < 3 * MAX; i++) {
+    for (unsigned i = CONNECTED; i < MAX + 1000; i++) {
         assert_true(opens(desk, i));
         closes(desk, i);
         assert_true(desk->relay.counters.dos_addresses <= MAX);

@@ -153,11 +153,13 @@ int descriptor_build(const struct descriptor *in, char *out, size_t capacity)
     int err = add_keys(&w, in);
     if (err < 0)
         return err;
+    document_add(&w, "hidden-service-dir\n");
     if (in->contact[0] != '\0')
         document_add(&w, "contact %s\n", in->contact);
     add_base64_key(&w, "ntor-onion-key", in->identity->onion_key.public_key);
     for (unsigned i = 0; i < in->policy_lines; i++)
         document_add(&w, "%s\n", in->policy[i]);
+    document_add(&w, "tunnelled-dir-server\n");
     err = document_sign(&w, in->identity, NULL);
     if (err < 0)
         return err;

@@ -2,8 +2,6 @@
 // A new consensus is told to those whom it concerns.
 #include "dir/network_view.h"
 
-#include <stdio.h>
-
 #include "base/log.h"
 #include "dir/parameters.h"
 #include "dir/protocols.h"
@@ -11,7 +9,6 @@
 #include "dir/store.h"
 #include "identity/identity.h"
 #include "netdoc/consensus.h"
-#include "netdoc/protocol_list.h"
 #include "relay.h"
 
 // The newer one of both flavours; they say the same of what concerns us here.
@@ -24,18 +21,10 @@ static const struct consensus *newest(const struct directory_store *store)
     return micro->parsed;
 }
 
-// Roles of relays that one may leave to others: whoever does not announce them is not chosen.
-static const char roles[] = "DirCache=2 HSDir=2 HSIntro=4-5 HSRend=1-2";
-
 static void check_protocols(struct relay *relay, const struct consensus *c)
 {
-    char ours[512], missing[64] = "";
-    int length = protocols_line(ours, sizeof(ours));
-    if (length < 0)
-        return;
-    snprintf(ours + length, sizeof(ours) - (size_t)length, " %s", roles);
-    bool outdated =
-        !protocol_list_covers(ours, c->required_relay_protocols, missing, sizeof(missing));
+    char missing[64] = "";
+    bool outdated = !protocols_satisfy(c->required_relay_protocols, missing, sizeof(missing));
     if (relay->publisher != NULL && publisher_set_outdated(relay->publisher, outdated) && outdated)
         log_error("the network requires a protocol of relays that this one does not speak (%s): "
                   "its descriptor is no longer published; a newer version is needed",

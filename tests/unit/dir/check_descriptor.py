@@ -27,7 +27,7 @@ expected = {
     "observed_bandwidth": 765432,
     "uptime": 3600,
     "hibernating": False,
-    "allow_tunneled_dir_requests": False,
+    "allow_tunneled_dir_requests": True,
     "extra_info_digest": extra.digest(),
     "extra_info_sha256_digest": extra.digest(hash_type="SHA256", encoding="BASE64"),
 }
@@ -40,7 +40,7 @@ for name, value in expected.items():
 if str(descriptor.exit_policy) != "reject *:*":
     print("FAIL: exit policy is %s" % descriptor.exit_policy)
     failed = True
-if descriptor.protocols.get("Relay") != [2, 3, 4, 5, 6] or "HSDir" in descriptor.protocols:
+if descriptor.protocols.get("Relay") != [2, 3, 4, 5, 6] or descriptor.protocols.get("HSDir") != [2]:
     print("FAIL: protocols are %r" % descriptor.protocols)
     failed = True
 if descriptor.certificate.type.upper() != "ED25519_SIGNING":

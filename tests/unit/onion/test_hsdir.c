@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The HSDir's cache: what it keeps, what it gives out, and who gives way (protocol 7.03–7.06,
-// 13.32). With --big MB it gets 10,000 descriptors of 50,000 bytes in a cache of that size, and
-// says what that takes.
+// 13.32). With --big MB N BYTES it gets N descriptors of that size in a cache of so many megabytes,
+// and says what that takes.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -325,7 +325,7 @@ static double resident_mb(void)
     return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
-static void fill(unsigned descriptors, unsigned cache_mb)
+static void fill(unsigned cache_mb, unsigned descriptors, size_t size)
 {
     struct desk *desk = desk_open(cache_mb);
     double before_mb = resident_mb(), spent_s = 0, longest_s = 0;
@@ -333,7 +333,7 @@ static void fill(unsigned descriptors, unsigned cache_mb)
     for (unsigned i = 0; i < descriptors; i++) {
         struct sample s = sample_of(i, NOW_S);
         size_t length;
-        s.size = 49990;
+        s.size = size;
         char *text = sample_write(&s, &length);
         double start_s = cpu_s();
         hsdir_publish(desk->hsdir, (uint8_t *)text, length);
@@ -368,8 +368,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_against_a_list),
     };
     assert_int_equal(crypto_init(), 0);
-    if (argc == 3 && strcmp(argv[1], "--big") == 0) {
-        fill(10000, (unsigned)atoi(argv[2]));
+    if (argc == 5 && strcmp(argv[1], "--big") == 0) {
+        fill((unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]), (size_t)atoi(argv[4]));
         return 0;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Answers of the directory server: heads, and documents piece by piece (protocol 6.26, 6.27).
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,17 @@ static enum compression begin_compressor(struct request *r, enum compression enc
     return encoding;
 }
 
+// How the client, or the relay before us, can learn its own address.
+static void put_address(struct request *r)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct address peer = stream_info(r->stream).peer;
+    int family = peer.family == ADDRESS_IPV6 ? AF_INET6 : AF_INET;
+    if (peer.family != ADDRESS_NONE && !address_is_internal(&peer) &&
+        inet_ntop(family, peer.bytes, text, sizeof(text)) != NULL)
+        put(r, "X-Your-Address-Is: %s\r\n", text);
+}
+
 void reply_begin(struct request *r, const struct reply_head *head)
 {
     time_t now = relay_now(r->server->relay);
@@ -142,6 +154,7 @@ void reply_begin(struct request *r, const struct reply_head *head)
     put(r, "HTTP/1.0 200 OK\r\n");
     put_date(r, "Date", now);
     put(r, "Content-Type: text/plain\r\nContent-Encoding: %s\r\n", compression_name(encoding));
+    put_address(r);
     if (r->compressor == NULL)
         put(r, "Content-Length: %zu\r\n", length);
     if (head->lifetime_s > 0)

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "base/cursor.h"
+#include "connection.h"
 #include "dos/dos.h"
 #include "link/link.h"
 #include "stream/stream_internal.h"
@@ -181,7 +182,12 @@ void *stream_user(const struct stream *s)
 
 struct stream_info stream_info(const struct stream *s)
 {
-    return (struct stream_info){.from_client = s->from_client};
+    struct stream_info info = {.from_client = s->from_client};
+    const struct circuit *c = s->of ? s->of->circuit : NULL;
+    struct link *link = c ? link_find(c->relay, c->origin.worker, c->origin.conn) : NULL;
+    if (link)
+        info.peer = link_connection(link)->remote;
+    return info;
 }
 
 void stream_wake(struct stream *s)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/cell.h"
 
 struct circuit;
@@ -32,7 +33,8 @@ struct stream_ops {
 enum { STREAM_END = -1 };
 
 struct stream_info {
-    bool from_client; // the circuit's last hop before us is a client, not a relay
+    bool from_client;    // the circuit's last hop before us is a client, not a relay
+    struct address peer; // that hop's; ADDRESS_NONE: its link is gone
 };
 
 // Begins a stream on a circuit of ours (circuit/own_circuit.h) with this message: RELAY_BEGIN_DIR

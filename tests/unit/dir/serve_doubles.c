@@ -90,7 +90,7 @@ void *stream_user(const struct stream *s)
 
 struct stream_info stream_info(const struct stream *s)
 {
-    return (struct stream_info){.from_client = s->from_client};
+    return (struct stream_info){.from_client = s->from_client, .peer = s->peer};
 }
 
 void stream_wake(struct stream *s)

@@ -14,6 +14,7 @@ struct stream {
     const struct stream_ops *ops;
     void *user;
     bool from_client;
+    struct address peer;
     bool wakes;         // there was a wake since produce gave nothing
     bool ended, closed; // END was sent; `closed` was called
     enum end_reason reason;

@@ -247,6 +247,27 @@ static void in_pieces(void **state)
     }
 }
 
+static void tells_the_address(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /tor/robots.txt HTTP/1.0\r\n\r\n";
+    static const char *const addresses[] = {"192.0.2.7", "9.9.9.9", "10.1.2.3"};
+    for (unsigned i = 0; i < 3; i++) {
+        struct stream *s = begin("", 1, true);
+        struct answer a;
+        assert_true(address_parse(addresses[i], &s->peer));
+        s->peer.port = 443;
+        fake_stream_send(s, request, strlen(request), 1000);
+        finish(s);
+        read_answer(s, &a);
+        // Not those that nobody can be reached at.
+        assert_int_equal(header_is(&a, "X-Your-Address-Is: 9.9.9.9"), i == 1);
+        assert_int_equal(strstr(a.head, "X-Your") != NULL, i == 1);
+        blob_drop(a.body);
+        fake_stream_free(s);
+    }
+}
+
 static void endless_head(void **state)
 {
     (void)state;
@@ -638,6 +659,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(statuses),
         TEST(in_pieces),
+        TEST(tells_the_address),
         TEST(endless_head),
         TEST(consensus_in_every_encoding),
         TEST(made_once),

@@ -287,7 +287,8 @@ static void count_cycles(struct counters *count, const struct turn_clock *clock,
     count->cycles_busy += clock->last - clock->began;
     count->cycles_rx += clock->rx;
     count->cycles_tcp_in += clock->tcp_in;
-    count->cycles_cells += clock->cells - opening; // counted where records are opened
+    // Counted where records are opened, and always by the clock on the wall.
+    count->cycles_cells += clock->cells > opening ? clock->cells - opening : 0;
     count->cycles_tls_seal += clock->tls_seal;
     count->cycles_tx += clock->tx;
 }

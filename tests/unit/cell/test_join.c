@@ -310,6 +310,41 @@ static void a_full_ring_closes_the_sender(void **state)
     pair_close(&p);
 }
 
+// Cells run short behind a link that takes none: the heavy circuit goes, other pairs go on.
+static void the_heavy_one_goes_when_cells_run_short(void **state)
+{
+    (void)state;
+    for (unsigned n_workers = 1; n_workers <= 2; n_workers++) {
+        struct pair p;
+        pair_open(&p, n_workers, TOR1, CGO);
+        struct peer_link *far = peer_link_accepted(p.rig, n_workers - 1);
+        struct origin *near_one = origin_create(p.links[0], CIRCID + 20, CGO);
+        struct origin *far_one = origin_create(far, CIRCID + 21, TOR1);
+        pair_join(&p);
+        join_both(near_one, far_one);
+        struct worker *last = &p.rig->workers[n_workers - 1];
+        last->queue_max_cells[true] = RIG_CELLS;
+        fake_set_window(p.links[1]->tcp, 0);
+        for (unsigned sent = 0; !rig_has(p.rig, MSG_CIRCUIT_CLOSED); sent += 30) {
+            assert_true(sent < RIG_CELLS);
+            send_numbered(p.origins[0], 0, 30, CELL_RELAY);
+            send_numbered(near_one, sent, 2, CELL_RELAY);
+            rig_run(p.rig);
+            expect_numbered(far_one, sent, 2);
+        }
+        rig_expect_closed(p.rig, p.origins[1]->end, DESTROY_RESOURCELIMIT, false);
+        assert_int_equal(p.rig->inbox_length, 0);
+        assert_int_equal(last->counters.drop_circuit_memory, 1);
+        send_numbered(far_one, 3, 5, CELL_RELAY);
+        rig_run(p.rig);
+        expect_numbered(near_one, 3, 5);
+        origin_free(near_one);
+        origin_free(far_one);
+        peer_link_free(far);
+        pair_close(&p);
+    }
+}
+
 // ---- joins that make no sense
 
 static void expect_refused(struct rig *rig, struct message *m)
@@ -527,6 +562,7 @@ int main(void)
         cmocka_unit_test(a_queue_has_its_limit),
         cmocka_unit_test(an_end_closes_with_cells_under_way),
         cmocka_unit_test(a_full_ring_closes_the_sender),
+        cmocka_unit_test(the_heavy_one_goes_when_cells_run_short),
         cmocka_unit_test(what_can_not_be_joined_goes_on),
         cmocka_unit_test(the_other_worker_checks_too),
         cmocka_unit_test(a_joined_circuit_is_not_extended),

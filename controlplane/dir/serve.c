@@ -198,6 +198,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct directory_server *server = timer->data;
     directory_server_expire(server, uv_now(server->relay->loop));
+    directory_server_forget_old(server);
 }
 
 // A helper thread is done with something: those who wait for that go on.

@@ -127,8 +127,7 @@ static enum packed_state find_diff(struct request *r, const struct wanted *w,
     return PACKED_NONE;
 }
 
-// The consensuses have changed: what was made of the ones before is of no use.
-static void forget_old(struct directory_server *server)
+void directory_server_forget_old(struct directory_server *server)
 {
     uint64_t generation = store_generation(server->relay->store);
     if (generation == server->generation)
@@ -175,7 +174,7 @@ static void handle_consensus(struct request *r, struct resource *what,
 {
     const struct relay *relay = r->server->relay;
     const struct wanted w = {store_consensus(relay->store, what->flavour, 0), what, http, accepted};
-    forget_old(r->server);
+    directory_server_forget_old(r->server);
     if (w.newest == NULL || w.newest->parsed == NULL)
         reply_status(r, 404, "Not found");
     else if (has_newest(&w))

@@ -83,6 +83,8 @@ void directory_server_expire(struct directory_server *server, uint64_t now_ms);
 // Its head, and for a POST its body, are there: finds what it asks for, and begins the answer; or
 // leaves it in REQUEST_WAITS, to be called again.
 void request_handle(struct request *r);
+// If the consensuses have changed, what was made of the ones before goes.
+void directory_server_forget_old(struct directory_server *server);
 // The head of a POST is there. False: it is answered already.
 bool request_wants_body(struct request *r, const struct http_request *http);
 

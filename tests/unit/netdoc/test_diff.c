@@ -248,8 +248,7 @@ static void of_random_networks(void **state)
     free(b);
 }
 
-// The same lines as C tor's generator puts out for these (dir-spec 1.4.1).
-static void is_what_tor_would_make(void **state)
+static void commands_are_made(void **state)
 {
     (void)state;
     static const char from[] = "a\nb\nr n AAAAAAAAAAAAAAAAAAAAAAAAAAA x\ns one\nr n "
@@ -267,6 +266,35 @@ static void is_what_tor_would_make(void **state)
     check_pair((const uint8_t *)from, strlen(from), (const uint8_t *)to, strlen(to));
 }
 
+// A difference that C tor made; ours of the same two is the same.
+static void of_tor(void **state)
+{
+    (void)state;
+    struct document from = document_load("consensus-before"), to = document_load("consensus-after"),
+                    diff = document_load("consensus-diff");
+    struct blob *result = consensus_diff_apply(from.bytes, from.length, diff.bytes, diff.length);
+    assert_non_null(result);
+    assert_int_equal(result->length, to.length);
+    assert_memory_equal(result->bytes, to.bytes, to.length);
+    blob_drop(result);
+    struct blob *ours = consensus_diff_make(from.bytes, from.length, to.bytes, to.length);
+    assert_non_null(ours);
+    assert_int_equal(ours->length, diff.length);
+    assert_memory_equal(ours->bytes, diff.bytes, diff.length);
+    blob_drop(ours);
+    // Cut off anywhere, or with a byte changed, it is refused.
+    for (size_t n = 0; n < diff.length; n++) {
+        assert_null(consensus_diff_apply(from.bytes, from.length, diff.bytes, n));
+        diff.bytes[n] ^= 1;
+        result = consensus_diff_apply(from.bytes, from.length, diff.bytes, diff.length);
+        assert_null(result);
+        diff.bytes[n] ^= 1;
+    }
+    document_drop(&from);
+    document_drop(&to);
+    document_drop(&diff);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,7 +303,8 @@ int main(void)
         cmocka_unit_test(heads),
         cmocka_unit_test(of_documents),
         cmocka_unit_test(of_random_networks),
-        cmocka_unit_test(is_what_tor_would_make),
+        cmocka_unit_test(commands_are_made),
+        cmocka_unit_test(of_tor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

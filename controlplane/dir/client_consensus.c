@@ -12,6 +12,7 @@
 enum {
     SETTLE_MAX_S = 120, // after a consensus went stale (6.29)
     WARN_AFTER_FAILURES = 8,
+    CERTIFICATE_TRIES_MAX = 5,
     IF_MODIFIED_SLACK_S = 180,
     PATH_MAX_LENGTH = 128 + CONFIG_AUTHORITIES_MAX * 41,
 };
@@ -144,15 +145,31 @@ static void fetch(struct directory_client *c, enum consensus_flavour flavour, ti
         download_failed(&d->download, now, delay_max_s(c));
 }
 
-void client_fetch_consensuses(struct directory_client *c, time_t now)
+// Whoever made up a consensus can name keys that nobody has certificates for: it waits no longer
+// than several directories were asked for them.
+static bool waits_in_vain(const struct directory_client *c, const struct consensus_download *d,
+                          time_t now)
 {
     time_t patience =
         client_is_testing(c) ? (time_t)CERTIFICATES_WAIT_TESTING_S : (time_t)CERTIFICATES_WAIT_S;
+    time_t waited = now - d->waiting_since;
+    if (waited >= patience || waited < patience / 10)
+        return waited >= patience;
+    for (unsigned i = 0; i < d->n_missing; i++)
+        if (client_download_failures(c, FETCH_CERTIFICATES, d->missing[i].key) <
+            CERTIFICATE_TRIES_MAX)
+            return false;
+    return true;
+}
+
+void client_fetch_consensuses(struct directory_client *c, time_t now)
+{
     for (unsigned flavour = 0; flavour < CONSENSUS_FLAVOURS; flavour++) {
         struct consensus_download *d = &c->consensuses[flavour];
-        if (d->waiting != NULL && now - d->waiting_since >= patience) {
+        if (d->waiting != NULL && waits_in_vain(c, d, now)) {
             struct source source = d->waiting_source;
             client_drop_waiting(d);
+            source_note_failure(&c->failures, &source, now, client_is_testing(c));
             client_consensus_failed(c, flavour, &source, "its certificates could not be fetched");
         }
         if (is_due(c, flavour, now))

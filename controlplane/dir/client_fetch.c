@@ -49,10 +49,11 @@ static void end(struct fetch *f)
     free_fetch(f);
 }
 
+// What is not `by_source` is how things are: it has nothing new, or not what was asked for.
 static void failed(struct fetch *f, const char *why, bool by_source)
 {
     struct directory_client *c = f->client;
-    c->relay->counters.drop_directory_request++;
+    c->relay->counters.drop_directory_request += by_source;
     if (by_source)
         source_note_failure(&c->failures, &f->source, relay_now(c->relay), client_is_testing(c));
     if (f->kind == FETCH_CONSENSUS)

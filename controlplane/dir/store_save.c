@@ -38,7 +38,8 @@ void store_save_certificates(struct directory_store *store)
     store->certificates_changed = false;
 }
 
-// "@last-listed 2026-01-02 03:04:05\n", or "@downloaded-at …" of descriptors.
+// "@last-listed 2026-01-02 03:04:05\n", or "@downloaded-at …" of descriptors. C tor takes none
+// before an extra-info.
 static struct disk_piece piece_of(enum document_kind kind, const struct stored_document *d)
 {
     struct disk_piece piece = {.text = d->text};
@@ -46,7 +47,7 @@ static struct disk_piece piece_of(enum document_kind kind, const struct stored_d
     time_t when = micro ? d->listed : d->downloaded;
     char text[32];
     struct tm utc;
-    if (gmtime_r(&when, &utc) != NULL &&
+    if (kind != DOCUMENT_EXTRA_INFO && gmtime_r(&when, &utc) != NULL &&
         strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &utc) != 0)
         snprintf(piece.note, sizeof(piece.note), "@%s %s\n",
                  micro ? "last-listed" : "downloaded-at", text);

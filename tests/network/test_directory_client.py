@@ -6,12 +6,16 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import signal
+import socket
 
+import stem.control
 import stem.descriptor
 
 from cases import case
 from process import Failure, wait_until
+from tornet import TorNode
 
 FLAVOURS = {"cached-consensus": "network-status-consensus-3 1.0",
             "cached-microdesc-consensus": "network-status-microdesc-consensus-3 1.0"}
@@ -158,6 +162,59 @@ def directory_resumes(net):
     if fetched > 10:  # what others have published meanwhile
         raise Failure(f"it fetched {fetched} documents that it had on its disk")
     wait_until(lambda: consensus(relay).valid_after > before, 60, "it goes on with new ones", 0.5)
+
+
+@case()
+def directory_files_are_tors(net):
+    """
+    ramson0: its data directory ──copied──► tor, without a network: has all of it, and no complaint
+    """
+    if net.stand_in:
+        return
+    relay = net.ramsons[0]
+    wait_whole(relay)
+    node = TorNode(net, "reader", "10.90.0.60", "SocksPort 0\nControlPort 127.0.0.1:9052\n"
+                   "DisableNetwork 1\nClientOnly 1\nFetchUselessDescriptors 1\n"
+                   "DownloadExtraInfo 1\n")
+    net.namespace.add_address(node.address)
+    wait_until(lambda: copied_whole(relay, node.directory), 30, "a copy of files that belong together")
+    process = net.start_node(node)
+    try:
+        wait_until(lambda: listens_on(9052), 20, "tor runs")
+        names = {e.nickname for e in consensus(relay).routers.values()}
+        with stem.control.Controller.from_port("127.0.0.1", 9052) as control:
+            control.authenticate()
+            listed = {e.nickname for e in control.get_network_statuses()}
+            if not names & listed or len(listed) < len(net.authorities + net.exits):
+                raise Failure(f"tor knows of {listed} by the consensus on disk")
+            for what, count in (("microdescriptors", len(list(control.get_microdescriptors()))),
+                                ("descriptors", len(list(control.get_server_descriptors())))):
+                if count < len(listed):
+                    raise Failure(f"tor has {count} {what} of {len(listed)} relays")
+        wrong = re.search(r"\[(?:warn|err)\] (?!You are running Tor as root|Your log may|"
+                          r"TestingTorNetwork).*", process.output())
+        if wrong:
+            raise Failure(f"tor says: {wrong[0]}")
+    finally:
+        process.stop()
+
+
+def listens_on(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return True
+    except OSError:
+        return False
+
+
+def copied_whole(relay, directory):
+    """Copies them; they may be changing, but not often."""
+    names = [n for n in os.listdir(relay.data()) if n.startswith("cached-")]
+    before = [os.stat(relay.data(n)).st_mtime_ns for n in names]
+    for name in names:
+        shutil.copy(relay.data(name), directory)
+    after = [os.stat(relay.data(n)).st_mtime_ns for n in names]
+    return before == after and not missing(relay)
 
 
 @case()

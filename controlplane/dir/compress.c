@@ -62,9 +62,9 @@ static bool begin_zstd(struct compressor *c, enum compressor_effort effort)
         ZSTD_cParameter parameter;
         int value;
     } quick[] = {{ZSTD_c_compressionLevel, 1},
-                 {ZSTD_c_windowLog, 14},
-                 {ZSTD_c_hashLog, 12},
-                 {ZSTD_c_chainLog, 12},
+                 {ZSTD_c_windowLog, 13},
+                 {ZSTD_c_hashLog, 10},
+                 {ZSTD_c_chainLog, 10},
                  {ZSTD_c_checksumFlag, 0}};
     c->zstd = ZSTD_createCCtx();
     if (c->zstd == NULL)

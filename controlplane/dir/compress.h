@@ -19,9 +19,9 @@ enum compression {
 };
 
 enum {
-    COMPRESSION_BOMB_BYTES = 5 << 20,   // output up to here is never a bomb
-    COMPRESSION_BOMB_RATIO = 25,        // beyond it, more output than that for a byte of input is
-    COMPRESSOR_QUICK_BYTES = 160 << 10, // at most so much memory has a compressor of small effort
+    COMPRESSION_BOMB_BYTES = 5 << 20,  // output up to here is never a bomb
+    COMPRESSION_BOMB_RATIO = 25,       // beyond it, more output than that for a byte of input is
+    COMPRESSOR_QUICK_BYTES = 88 << 10, // at most so much memory has a compressor of small effort
 };
 
 // As in Content-Encoding: "x-tor-lzma".

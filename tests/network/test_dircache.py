@@ -156,7 +156,7 @@ def apply_diff(base, diff):
 
 
 @case()
-def directory_diffs(net):
+def directory_serves_diffs(net):
     """
     who has an older consensus gets the difference, by the header and by the path
     """
@@ -186,7 +186,7 @@ def stem_documents(net):
     stem.client.Relay ──BEGIN_DIR──► ramson0: consensus, descriptors, extra-info, microdescriptors
     """
     relay = net.standing[0]
-    port = stem.ORPort(relay.address, OR_PORT)
+    port = stem.ORPort(relay.address, OR_PORT, [4, 5])
 
     def query(path, kind, **options):
         return list(stem.descriptor.remote.Query(path, kind, endpoints=[port], validate=True,

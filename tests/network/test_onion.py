@@ -20,8 +20,8 @@ def onion_service(net):
     visitor ──► … ──► ramson (rendezvous) ◄── … ◄── service, found by ramson's HSDirs and met at
     ramson's introduction points: 50 MB, byte for byte
     """
-    before = net.sum_of_counters("hsdir_stored", "hsdir_fetched", "introductions",
-                                 "rendezvous_joined")
+    before = dict.fromkeys(("hsdir_stored", "hsdir_fetched", "introductions", "rendezvous_joined"),
+                           0)
     host = net.services[0].host("plain")
     wait_reachable(host, 240)
     fetch(host, 50_000_000, timeout=240)

@@ -48,6 +48,8 @@ SocksPort 0
 AUTHORITY = """
 AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
+VersioningAuthoritativeDirectory 1
+RecommendedVersions 0.4.9.11
 DirPort {address}:{dir_port}
 ExitPolicy reject *:*
 V3AuthVotingInterval 10 seconds

@@ -142,6 +142,9 @@ class RingRamson(Ramson):
         as_a_nic_would(kernels_end, gro=True)
         for end in (self.interface, kernels_end):
             ip("link", "set", end, "up", "mtu", str(self.mtu))
+        # What comes to ramson's end is ramson's alone: the kernel would send it back to that end.
+        with open(f"/proc/sys/net/ipv4/conf/{self.interface}/forwarding", "w") as file:
+            file.write("0")
         ip("address", "replace", f"{self.gateway}/24", "dev", kernels_end)
         # The neighbours' TCP is the neighbours' work: it has a thread of its own, and is not done
         # in the worker's system call.

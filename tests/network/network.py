@@ -77,8 +77,12 @@ class Network(TorNet):
         return Link(relay.address, OR_PORT).handshake()
 
     def target(self, relay):
-        """What a circuit by hand needs to be extended to a relay that is in the consensus."""
-        return Target.of(self.descriptor_text(self.fingerprint(relay.name)))
+        """What a circuit by hand needs to be extended to this relay."""
+        with self.link_to(relay) as one:
+            status, _, text = one.create_fast().request(["GET /tor/server/authority HTTP/1.0"])
+        if status != 200:
+            raise Failure(f"{relay.name} answers a request for its descriptor by {status}")
+        return Target.of(text)
 
     def fingerprint(self, name):
         if name not in self.fingerprints:

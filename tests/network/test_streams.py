@@ -119,7 +119,7 @@ def stream_tags(net):
             while (answer := circuit.receive())[0] == DATA:
                 cells += 1
                 if cells == 100:
-                    tag = circuit.backward_digest.digest()
+                    tag = circuit.heard.backward_digest.digest()
             if answer[0] != END:
                 raise Failure(f"{answer} came instead of the request's end")
         return b"\1\0\x14" + tag

@@ -62,15 +62,6 @@ static bool took(enum message_type type, struct handle conn)
     return right;
 }
 
-static uint64_t take_dial(void)
-{
-    struct message *m = take(MSG_CONN_CONNECT);
-    assert_non_null(m);
-    uint64_t cookie = m->cookie;
-    channel_free(m);
-    return cookie;
-}
-
 static void forget_inbox(void)
 {
     while (inbox_length > 0)
@@ -87,6 +78,21 @@ static void tell(enum message_type type, struct handle conn, uint64_t cookie)
     m->local_address = address_ipv4(0xCB007105, 9001);
     assert_true(channel_send_up(&channel, m));
     run();
+}
+
+// The first dial, to the authority; others, as the directory client's, fail.
+static uint64_t take_dial(void)
+{
+    struct message *m = take(MSG_CONN_CONNECT), *other;
+    assert_non_null(m);
+    uint64_t cookie = m->cookie;
+    channel_free(m);
+    while ((other = take(MSG_CONN_CONNECT))) {
+        uint64_t failed = other->cookie;
+        channel_free(other);
+        tell(MSG_CONN_CLOSED, (struct handle){0}, failed);
+    }
+    return cookie;
 }
 
 static void tell_data(struct handle conn, uint64_t offset, const void *bytes, size_t length)

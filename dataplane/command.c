@@ -8,7 +8,10 @@
 #include "cell/splice.h"
 #include "worker.h"
 
-enum { CIRCID_TRIES = 64 }; // protocol 1.32
+enum {
+    CIRCID_TRIES = 64, // protocol 1.32
+    HELD_MAX = 256,    // messages that wait for a layer; more are lost, as they would be without
+};
 
 // Installs a circuit's keys at its only end: `ours` if it begins here. False: the end is closed.
 static bool install_layers(struct worker *w, struct circuit_end *end,
@@ -113,6 +116,45 @@ static void circuit_originate(struct worker *w, const struct message *m)
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
 }
 
+// Its layer is on the way from another worker, or, once that came, others for it still wait.
+static bool must_wait(struct worker *w, const struct message *m)
+{
+    const struct circuit_end *end = end_get(w, m->circuit);
+    if (!end || w->n_held >= HELD_MAX)
+        return false;
+    if (end->origin_side ? !end->stub : !end->layer_kind && end->state == END_OPEN)
+        return true;
+    for (const struct message *held = w->held; held; held = held->next)
+        if (held->circuit.index == m->circuit.index)
+            return true;
+    return false;
+}
+
+static void hold(struct worker *w, struct message *m)
+{
+    struct message **last = &w->held;
+    while (*last)
+        last = &(*last)->next;
+    m->next = NULL;
+    *last = m;
+    w->n_held++;
+}
+
+void command_run_held(struct worker *w)
+{
+    for (struct message **at = &w->held, *m; (m = *at);) {
+        const struct circuit_end *end = end_get(w, m->circuit);
+        if (end && (end->origin_side ? !end->stub : !end->layer_kind)) {
+            at = &m->next;
+            continue;
+        }
+        *at = m->next;
+        w->n_held--;
+        circuit_originate(w, m); // nothing, if its end is gone
+        channel_free(m);
+    }
+}
+
 static void circuit_close(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
@@ -154,6 +196,8 @@ static void refuse(struct worker *w, struct message *m)
 void command_execute(struct worker *w, struct message *m)
 {
     struct conn *c;
+    if (w->held && m->type != MSG_CIRCUIT_ORIGINATE)
+        command_run_held(w); // what it changes may be what they wait for
     switch ((enum message_type)m->type) {
     case MSG_LISTEN:
         tcp_listen(w->tcp, &m->address);
@@ -186,6 +230,10 @@ void command_execute(struct worker *w, struct message *m)
         splice_join(w, m);
         break;
     case MSG_CIRCUIT_ORIGINATE:
+        if (must_wait(w, m)) {
+            hold(w, m);
+            return;
+        }
         circuit_originate(w, m);
         break;
     case MSG_CIRCUIT_CLOSE:

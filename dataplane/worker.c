@@ -182,6 +182,11 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
 void worker_release(struct worker *w)
 {
     crossing_release(w);
+    while (w->held) {
+        struct message *m = w->held;
+        w->held = m->next;
+        channel_free(m);
+    }
     while (w->refused) {
         struct message *m = w->refused;
         w->refused = m->next;
@@ -322,6 +327,8 @@ unsigned worker_turn(struct worker *w)
     uint64_t rest;
     unsigned work = take_packets(w, &clock);
     work += take_messages(w);
+    if (w->held)
+        command_run_held(w);
     net_advance(w->net_worker, w->now_us);
     work += take_events(w);
     stage_done(w, &clock, &rest);

@@ -65,7 +65,9 @@ struct worker {
     struct conn_list link_stalled; // have cells of link level waiting, longest first
     struct end_list reports;       // CIRCUIT_CLOSED is still to be told
     struct drained drained;        // CIRCUIT_DRAINED is still to be told
-    struct message *refused;       // dials that could not be begun, still to be answered
+    struct message *held;          // MSG_CIRCUIT_ORIGINATE that wait for a layer on its way
+    unsigned n_held;
+    struct message *refused; // dials that could not be begun, still to be answered
 
     uint32_t held_messages; // by the connections in `stalled`
     uint32_t held_messages_max;

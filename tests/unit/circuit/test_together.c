@@ -28,6 +28,8 @@
 #include "identity/identity.h"
 #include "link/link.h"
 #include "origin.h"
+#include "stream/circuit_streams.h"
+#include "stream/stream_internal.h"
 
 enum {
     ROUNDS = 100,
@@ -66,6 +68,10 @@ struct client_circuit {
     uint8_t x[CREATE_FAST_LEN];
     bool cgo; // by ntor-v3
     struct ntor_v3_client handshake;
+    // A directory stream that sends for ever.
+    uint16_t stream_id, last_stream_id; // 0: none
+    unsigned stream_bytes, stream_cells;
+    unsigned data_cells; // of the circuit
 };
 
 static const struct circuit_params ask_cgo = {true, 31, true};
@@ -93,6 +99,8 @@ struct world {
     struct cgo_cipher *cgo;
     bool refuse_dials;
     unsigned spliced, spliced_cgo, truncated, arrived_back, arrived_forward;
+    bool rests; // nobody begins anything
+    unsigned stream_cells, stream_cells_extended, sendmes;
 };
 
 static struct world *world;
@@ -198,6 +206,39 @@ static void answer_request(void)
     answered.ready(answered.user, link, link ? DESTROY_NONE : DESTROY_CONNECTFAILED);
 }
 
+// ---- directory streams: their bytes count
+
+static int produce(struct stream *s, uint8_t *out, size_t capacity)
+{
+    unsigned *sent = stream_user(s);
+    if (world->rests || choose(30) == 0)
+        return 0;
+    size_t n = 1 + choose((unsigned)capacity);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)(*sent + i);
+    *sent += (unsigned)n;
+    return (int)n;
+}
+
+static void data(struct stream *s, const uint8_t *bytes, size_t length)
+{
+    (void)bytes, (void)length;
+    stream_wake(s);
+}
+
+static void closed(struct stream *s, enum end_reason reason)
+{
+    (void)reason;
+    free(stream_user(s));
+}
+
+static void accept_directory(struct directory_server *server, struct stream *s)
+{
+    static const struct stream_ops ops = {.data = data, .produce = produce, .closed = closed};
+    (void)server;
+    stream_set_user(s, &ops, calloc(1, sizeof(unsigned)));
+}
+
 // ---- the control thread
 
 static void take(struct message *m)
@@ -233,6 +274,48 @@ static void client_send(struct client_circuit *c, uint8_t cell_command, uint8_t 
                     (uint16_t)length, ours);
 }
 
+static void client_send_on_stream(struct client_circuit *c, uint8_t command, uint16_t stream_id,
+                                  const void *body, size_t length)
+{
+    if (world->links[0].peer == c->origin.link ? world->links[0].open : world->links[1].open)
+        origin_send(&c->origin, CELL_RELAY, command, stream_id, body, (uint16_t)length, true);
+}
+
+static void client_begin_or_end(struct client_circuit *c)
+{
+    static const uint8_t done = END_DONE;
+    if (c->stream_id && choose(3)) {
+        client_send_on_stream(c, RELAY_DATA, c->stream_id, "more", 4);
+    } else if (c->stream_id) {
+        client_send_on_stream(c, RELAY_END, c->stream_id, &done, 1);
+        c->stream_id = 0;
+    } else {
+        c->stream_id = ++c->last_stream_id;
+        c->stream_bytes = c->stream_cells = 0;
+        client_send_on_stream(c, RELAY_BEGIN_DIR, c->stream_id, "", 0);
+    }
+}
+
+// What comes is whole and in order; each increment is acknowledged by the tag of its last cell.
+static void client_take_data(struct client_circuit *c, const struct relay_message *m)
+{
+    uint8_t sendme[3 + LAYER_TAG_MAX] = {1, 0, (uint8_t)origin_tag_length(&c->origin)};
+    world->stream_cells++;
+    world->stream_cells_extended += c->extended;
+    if (++c->data_cells % (c->cgo ? 31 : 100) == 0) {
+        memcpy(sendme + 3, c->origin.tag, sendme[2]);
+        client_send_on_stream(c, RELAY_SENDME, 0, sendme, 3 + (size_t)sendme[2]);
+        world->sendmes++;
+    }
+    if (m->stream_id != c->stream_id)
+        return; // it has been ended
+    for (unsigned i = 0; i < m->length; i++)
+        assert_int_equal(m->body[i], (uint8_t)(c->stream_bytes + i));
+    c->stream_bytes += m->length;
+    if (++c->stream_cells % 50 == 0 && !c->cgo)
+        client_send_on_stream(c, RELAY_SENDME, c->stream_id, "", 0);
+}
+
 static void client_create_cgo(struct client_circuit *c)
 {
     const struct identity *relay = &world->identity;
@@ -265,6 +348,8 @@ static void client_create(struct client_circuit *c)
     c->origin.circid = CIRCID_INITIATOR_BIT | ++world->next_circid;
     c->state = CLIENT_CREATING;
     c->extended = false;
+    c->stream_id = 0;
+    c->data_cells = 0;
     c->cgo = choose(2);
     if (c->cgo) {
         client_create_cgo(c);
@@ -322,7 +407,10 @@ static void client_act(struct client_circuit *c)
     case 5:
         client_extend(c);
         break;
+    case 2:
     case 6:
+        client_begin_or_end(c);
+        break;
     case 7:
         client_send(c, CELL_RELAY, RELAY_BEGIN, "x:1", 4, true);
         break;
@@ -364,7 +452,10 @@ static void client_take(struct client_circuit *c, struct peer_cell *cell)
     case CELL_RELAY:
         assert_int_equal(c->state, CLIENT_OPEN);
         if (origin_open(&c->origin, cell)) {
-            uint8_t command = origin_parse(&c->origin, cell).command;
+            struct relay_message m = origin_parse(&c->origin, cell);
+            uint8_t command = m.command;
+            if (command == RELAY_DATA)
+                client_take_data(c, &m);
             bool extended = command == RELAY_EXTENDED2;
             bool truncated = command == RELAY_TRUNCATED;
             c->extended = extended || (c->extended && !truncated);
@@ -521,6 +612,7 @@ static void step(void)
 static void come_to_rest(void)
 {
     unsigned work;
+    world->rests = true;
     do {
         work = 0;
         for (unsigned i = 0; i < LINKS; i++)
@@ -534,6 +626,7 @@ static void come_to_rest(void)
         for (unsigned i = 0; i < WORKERS; i++)
             work += !rte_ring_empty(world->channels[i]->down);
     } while (work);
+    world->rests = false;
 }
 
 static unsigned ends_in_use(unsigned worker)
@@ -547,6 +640,15 @@ static unsigned ends_in_use(unsigned worker)
 static const struct circuit_end *end_at(const struct circuit_place *place)
 {
     return place->end.generation ? end_get(&world->rig->workers[place->worker], place->end) : NULL;
+}
+
+// No stream waits for a word that never comes.
+static void check_streams(const struct circuit *c)
+{
+    if (!c->streams)
+        return;
+    assert_int_equal(c->streams->flow.untold, 0);
+    assert_false(c->streams->awaits_drained);
 }
 
 // What the control thread believes of a circuit is what the workers have. The number of its ends.
@@ -582,8 +684,11 @@ static void check_agreement(void)
     struct circuit_table *t = world->relay.circuits;
     unsigned ends = 0;
     for (uint32_t i = 0; i < t->n_slots; i++)
-        if (t->slots[i])
+        if (t->slots[i]) {
             ends += check_circuit(t->slots[i]);
+            check_streams(t->slots[i]);
+        }
+    assert_int_equal(world->relay.counters.drop_sendme_bad, 0);
     assert_int_equal(ends, ends_in_use(0) + ends_in_use(1));
 }
 
@@ -621,6 +726,8 @@ static struct world *world_open(void)
                               .identity = &w->identity};
     w->relay.circuits = circuit_table_create(&w->relay);
     assert_non_null(w->relay.circuits);
+    w->relay.directory_server = (struct directory_server *)w; // is never looked into
+    streams_accept_directory(&w->relay, accept_directory);
     return w;
 }
 
@@ -654,6 +761,7 @@ static void test_together(void **state)
 {
     (void)state;
     unsigned spliced = 0, spliced_cgo = 0, truncated = 0, back = 0, forward = 0;
+    unsigned stream_cells = 0, stream_cells_extended = 0, sendmes = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         srand(round);
         world = world_open();
@@ -669,13 +777,19 @@ static void test_together(void **state)
         truncated += world->truncated;
         back += world->arrived_back;
         forward += world->arrived_forward;
+        stream_cells += world->stream_cells;
+        stream_cells_extended += world->stream_cells_extended;
+        sendmes += world->sendmes;
         world_close();
     }
     print_message("extended %u (%u with CGO), truncated %u, cells back %u and forward %u\n",
                   spliced, spliced_cgo, truncated, back, forward);
+    print_message("cells of streams %u (%u of extended circuits), acknowledged %u times\n",
+                  stream_cells, stream_cells_extended, sendmes);
     // It was worth while.
     assert_true(spliced_cgo > ROUNDS && spliced > 2 * ROUNDS && truncated > ROUNDS &&
-                back > ROUNDS && forward > ROUNDS);
+                back > ROUNDS && forward > ROUNDS && stream_cells_extended > ROUNDS &&
+                sendmes > ROUNDS);
 }
 
 int main(void)

@@ -175,7 +175,9 @@ static struct document make_consensus(enum consensus_flavour flavour, time_t val
              valid_after + (fake.testing ? 6 : 3) * fake.interval);
     snprintf(header + strlen(header), sizeof(header) - strlen(header),
              "voting-delay 300 300\nclient-versions \nserver-versions \n"
-             "known-flags Fast Running V2Dir Valid\nparams circwindow=900\n");
+             "known-flags Fast Running V2Dir Valid\n%s%s%sparams circwindow=900\n",
+             fake.required == NULL ? "" : "required-relay-protocols ",
+             fake.required == NULL ? "" : fake.required, fake.required == NULL ? "" : "\n");
     for (unsigned i = 0; i < FAKE_RELAYS; i++)
         used += router_entry(flavour, i, valid_after, routers + used, capacity - used);
     struct document d = authority_consensus(keys[fake.key], FAKE_AUTHORITIES, header, routers,
@@ -512,6 +514,11 @@ void fake_network_reset(time_t now)
 {
     fake = (struct fake_network){.now = now, .interval = 3600, .with_diffs = true};
     memset(connections, 0, sizeof(connections));
+    fake_network_forget();
+}
+
+void fake_network_forget(void)
+{
     for (unsigned i = 0; i < KEPT; i++)
         if (kept[i].text.bytes != NULL) {
             document_drop(&kept[i].text);

@@ -34,6 +34,7 @@ struct fake_network {
     bool testing;    // valid for 6 intervals, else 3
     bool with_diffs;
     bool without_certificates; // answers 404 for them
+    const char *required;      // of relays' protocols; NULL: no line
     unsigned key;              // which signing key authorities use: 0 or 1
     enum behaviour authorities[FAKE_AUTHORITIES], caches;
     // ---- what was asked
@@ -49,6 +50,7 @@ extern struct fake_network fake;
 void fake_network_make(void); // keys; once
 void fake_network_drop(void);
 void fake_network_reset(time_t now);
+void fake_network_forget(void);                     // makes what it says of the present anew
 void fake_network_configure(struct config *config); // its authorities
 // Answers all requests that are open. How many.
 unsigned fake_network_answer(void);

@@ -17,6 +17,7 @@
 #include "crypto/random.h"
 #include "dir/client.h"
 #include "dir/parameters.h"
+#include "dir/publish.h"
 #include "dir/store.h"
 #include "fake_network.h"
 #include "identity/identity.h"
@@ -31,6 +32,27 @@ static struct config config;
 static struct identity identity;
 static struct relay relay;
 static uv_loop_t loop;
+
+// ---- what the publisher is told
+
+static unsigned outdated_told;
+static bool outdated;
+static struct publisher_listing listing;
+
+bool publisher_set_outdated(struct publisher *p, bool now)
+{
+    (void)p;
+    bool news = now != outdated;
+    outdated = now;
+    outdated_told += news;
+    return news;
+}
+
+void publisher_listed(struct publisher *p, const struct publisher_listing *now)
+{
+    (void)p;
+    listing = *now;
+}
 
 static time_t clock_of_test(void)
 {
@@ -420,6 +442,34 @@ static void test_clock_set_back(void **state)
     assert_whole();
 }
 
+// 6.14, 6.34: whether it lists us, and what it requires of relays.
+static void test_what_it_says_of_us(void **state)
+{
+    (void)state;
+    relay.publisher = (struct publisher *)&relay; // for the doubles
+    outdated = false;
+    outdated_told = 0;
+    bootstrap();
+    assert_false(listing.listed);
+    assert_int_equal(listing.valid_after, held(CONSENSUS_NS)->valid_after);
+    memset(identity.rsa_id, 0x11, 20); // the fake network's
+    identity.rsa_id[0] = 3;
+    pass(2 * HOUR, 30);
+    assert_true(listing.listed);
+    assert_false(listing.stale);
+    assert_false(outdated);
+    fake.required = "Relay=2-4 Flying=7";
+    fake_network_forget(); // consensuses that were made before
+    pass(2 * HOUR, 30);
+    assert_true(outdated);
+    assert_int_equal(outdated_told, 1);
+    fake.required = "Relay=2-4";
+    fake_network_forget();
+    pass(2 * HOUR, 30);
+    assert_false(outdated);
+    relay.publisher = NULL;
+}
+
 static void test_stopping(void **state)
 {
     (void)state;
@@ -441,7 +491,7 @@ int main(void)
         TEST(test_schedule),         TEST(test_short_intervals),  TEST(test_authorities_that_fail),
         TEST(test_forged),           TEST(test_old_consensus),    TEST(test_certificates_missing),
         TEST(test_authorities_gone), TEST(test_caches_that_fail), TEST(test_silent),
-        TEST(test_clock_set_back),   TEST(test_stopping),
+        TEST(test_clock_set_back),   TEST(test_stopping),         TEST(test_what_it_says_of_us),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     fake_network_drop();

@@ -52,7 +52,7 @@ struct own_circuits {
 
 static uint64_t now_ms(const struct own_circuits *all)
 {
-    return uv_now(all->table->relay->loop);
+    return streams_now_us(all->table->streams) / 1000;
 }
 
 // ---- who asked

@@ -31,6 +31,7 @@ struct streams *streams_create(struct relay *relay); // NULL: no memory
 // NULL is fine.
 void streams_free(struct streams *all);
 unsigned streams_count(const struct streams *all);
+uint64_t streams_now_us(const struct streams *all); // by their clock, which a test may turn
 // Circuits that begin to send from now on go by these; those with congestion control all do.
 void streams_set_parameters(struct streams *all, const struct stream_parameters *parameters);
 // Who serves a BEGIN_DIR: directory_server_accept (dir/serve.h). Until it is set, and while the

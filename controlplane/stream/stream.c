@@ -50,6 +50,11 @@ unsigned streams_count(const struct streams *all)
     return all->n_streams;
 }
 
+uint64_t streams_now_us(const struct streams *all)
+{
+    return all->now_us();
+}
+
 void streams_set_parameters(struct streams *all, const struct stream_parameters *parameters)
 {
     all->parameters = *parameters;

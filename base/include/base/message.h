@@ -68,9 +68,10 @@ enum message_type {
                            // CIRCUIT_CLOSED comes
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
                            // away from it once spliced), relay_command, stream_id, tell, payload.
-                           // Without memory for the cell, or for a message up that it asks for,
-                           // the circuit is closed with RESOURCELIMIT
-    MSG_CIRCUIT_JOIN,      // circuit = the end towards the origin of a circuit that ends here,
+                           // While the layer is on its way there it waits. Without memory for the
+                           // cell, or for a message up that it asks for, the circuit is closed with
+                           // RESOURCELIMIT
+    MSG_CIRCUIT_JOIN, // circuit = the end towards the origin of a circuit that ends here,
                       // peer.{worker,circuit} = the same of another: cells that nobody recognises
                       // on the first go to the origin of the second from now on.
                       // peer.relay.command, payload: this message is sent to the first one's origin

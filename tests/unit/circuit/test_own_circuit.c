@@ -17,6 +17,7 @@
 #include "crypto/tor1.h"
 #include "desk.h"
 #include "stream/stream.h"
+#include "stream/stream_internal.h"
 
 // ---- who asks
 
@@ -285,6 +286,51 @@ static void closed(struct stream *s, enum end_reason reason)
 static const struct stream_ops ops = {
     .connected = connected, .data = data, .produce = produce, .closed = closed};
 
+// ---- time
+
+static uint64_t clock_us;
+
+static uint64_t fake_clock(void)
+{
+    return clock_us;
+}
+
+// The loop's next look at all of them.
+static void look(struct desk *desk, struct asker *other)
+{
+    struct own_circuit_path elsewhere = path_to(desk, FAR);
+    assert_non_null(own_circuit_get(&desk->relay, &elsewhere, ready, other));
+    desk_turn(desk);
+}
+
+static void test_unused(void **state)
+{
+    (void)state;
+    struct desk *desk = desk_open();
+    struct asker asker = {0}, other = {0};
+    desk->links[FAR].open = false; // it is never built
+    clock_us = 1000000;
+    desk->relay.circuits->streams->now_us = fake_clock;
+    struct handle end = open_circuit(desk, &asker);
+    int none = 0;
+    struct stream *s = stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none);
+    desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
+    clock_us += 3600 * UINT64_C(1000000);
+    look(desk, &other); // it has a stream
+    desk_expect_nothing(desk);
+    stream_close(s, END_DONE);
+    channel_free(desk_expect(desk, MSG_CIRCUIT_ORIGINATE));
+    clock_us += 59 * UINT64_C(1000000);
+    look(desk, &other);
+    desk_expect_nothing(desk);
+    assert_int_equal(other.calls, 2); // took too long
+    assert_int_equal(other.reason, DESTROY_TIMEOUT);
+    clock_us += 2 * UINT64_C(1000000);
+    look(desk, &other);
+    desk_expect_close(desk, 0, end, DESTROY_NONE);
+    desk_close(desk);
+}
+
 static void test_stream(void **state)
 {
     (void)state;
@@ -382,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_asks_again_when_told),
         cmocka_unit_test(test_closed_while_building),
         cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_unused),
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_data_before_connected),
         cmocka_unit_test(test_circuit_goes),

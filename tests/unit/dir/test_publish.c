@@ -282,7 +282,7 @@ static void test_request(void **state)
     assert_memory_equal(extra - 23, "-----END SIGNATURE-----", 23);
     assert_non_null(strstr(body, "\npublished 2023-11-14 22:13:20\n"));
     assert_non_null(strstr(body, "\nplatform ramson " RAMSON_VERSION " on Linux\n"));
-    assert_non_null(strstr(body, "\nreject *:*\nrouter-sig-ed25519 "));
+    assert_non_null(strstr(body, "\nreject *:*\ntunnelled-dir-server\nrouter-sig-ed25519 "));
 }
 
 static void test_accepted(void **state)

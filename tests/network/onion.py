@@ -88,6 +88,11 @@ class Service(TorNode):
         control.authenticate()
         return control
 
+    def wait_bootstrapped(self):
+        with self.control() as control:
+            wait_until(lambda: "PROGRESS=100" in control.get_info("status/bootstrap-phase"), 60,
+                       f"{self.name} has bootstrapped", 0.5)
+
     def reload(self):
         """tor reads its torrc again."""
         self.write([a.line() for a in self.net.authorities])
@@ -188,3 +193,9 @@ def wait_reachable(host, timeout=150):
 def mask(host):
     """What is shown of an address."""
     return re.sub(r"^(.{6})[^.]*", r"\1…", host)
+
+
+class BalancedNetwork(OnionNetwork):
+    """For onionbalance, which takes a test network's voting interval to be 20 seconds."""
+
+    AUTHORITIES_ALSO = OnionNetwork.AUTHORITIES_ALSO + "V3AuthVotingInterval 20 seconds\n"

@@ -2,16 +2,19 @@
 """Onion services and visitors that are tor, with ramson at every meeting place."""
 
 import base64
+import hashlib
 import ipaddress
+import os
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import x25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 
 from cases import case
 from onion import RAMSONS, TORS, fetch, wait_reachable
-from process import Failure
+from process import Failure, Process
+from tornet import LOCAL
 
-ONION = "onion.OnionNetwork"
+ONION, BALANCED = "onion.OnionNetwork", "onion.BalancedNetwork"
 
 
 @case(timeout=400, network=ONION)
@@ -130,3 +133,47 @@ def check_grown(net, before):
     for name, count in before.items():
         if after[name] <= count and not net.stand_in:
             raise Failure(f"no ramson has counted more under {name}")
+
+
+@case(timeout=500, network=BALANCED)
+def onion_balance(net):
+    """
+    onionbalance's address, behind it a tor instance: descriptors fetched from ramson's HSDirs, put
+    together and published there again
+    """
+    directory = os.path.join(net.directory, "balance")
+    os.makedirs(directory, mode=0o700)
+    address, key = make_frontend(directory)
+    net.services[0].add("instance", "HiddenServiceOnionbalanceInstance 1")
+    with open(os.path.join(net.services[0].services["instance"], "ob_config"), "w") as file:
+        file.write(f"MasterOnionAddress {address}\n")
+    net.services[0].reload()
+    instance = net.services[0].host("instance")
+    config = os.path.join(directory, "config.yaml")
+    with open(config, "w") as file:
+        file.write(f"services:\n- instances:\n  - address: {instance}\n    name: one\n"
+                   f"  key: {key}\n")
+    tor = net.add_service().run()
+    tor.wait_bootstrapped()
+    balance = Process("onionbalance", ["onionbalance", "--is-testnet", "-i", LOCAL, "-p",
+                                       str(tor.control_port), "-c", config, "-v", "debug"],
+                      os.path.join(net.logs, "onionbalance.log"))
+    try:
+        wait_reachable(address, 300)
+        fetch(address, 1_000_000)
+    finally:
+        balance.stop()
+
+
+def make_frontend(directory):
+    """The address of a new key, and the key's file."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.Raw,
+                                           serialization.PublicFormat.Raw)
+    checksum = hashlib.sha3_256(b".onion checksum" + public + b"\3").digest()[:2]
+    address = base64.b32encode(public + checksum + b"\3").decode().lower() + ".onion"
+    path = os.path.join(directory, "frontend.key")
+    with open(path, "wb") as file:
+        file.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                     serialization.NoEncryption()))
+    return address, path

@@ -10,7 +10,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 libdpdk-dev l
     libssl-dev libjansson-dev libsodium-dev libuv1-dev libcmocka-dev zlib1g-dev libzstd-dev liblzma-dev)
 fuzz_packages=(clang libclang-rt-14-dev)
 network_packages=(tor torsocks curl iproute2 openssl python3-stem python3-cryptography
-    python3-zstandard)
+    python3-zstandard onionbalance)
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -60,10 +60,11 @@ apt_install_or_update() {
     rm -f "$log"
 }
 
-# Debian's tor starts a service when it is installed. While policy-rc.d says 101, no maintainer
-# script starts anything; afterwards the service is disabled, so that a reboot doesn't start it
-# either. Only for a machine that had no tor: a user's own service is left as it is.
-install_tor_quietly() (
+# Debian's tor and onionbalance start a service when they are installed. While policy-rc.d says 101,
+# no maintainer script starts anything; afterwards the service is disabled, so that a reboot doesn't
+# start it either. Only for a machine that had none: a user's own service is left as it is.
+install_quietly() (
+    package=$1
     policy=/usr/sbin/policy-rc.d
     saved=$policy.before-ramson
     put_back() {
@@ -81,14 +82,14 @@ install_tor_quietly() (
     fi
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
-    apt_install_or_update tor
+    apt_install_or_update "$package"
     if command -v systemctl >/dev/null; then
-        as_root systemctl disable tor.service >/dev/null 2>&1
+        as_root systemctl disable "$package.service" >/dev/null 2>&1
         if [ -d /run/systemd/system ]; then
-            as_root systemctl stop tor.service tor@default.service >/dev/null 2>&1
+            as_root systemctl stop "$package.service" "$package@default.service" >/dev/null 2>&1
         fi
-    elif [ -e /etc/init.d/tor ]; then
-        as_root update-rc.d tor disable >/dev/null 2>&1
+    elif [ -e "/etc/init.d/$package" ]; then
+        as_root update-rc.d "$package" disable >/dev/null 2>&1
     fi
     true
 )
@@ -107,8 +108,8 @@ install_packages() {
     echo "installing: ${missing[*]}"
     local others=()
     for package in "${missing[@]}"; do
-        if [ "$package" = tor ]; then
-            install_tor_quietly || exit 2
+        if [ "$package" = tor ] || [ "$package" = onionbalance ]; then
+            install_quietly "$package" || exit 2
         else
             others+=("$package")
         fi

@@ -8,7 +8,7 @@
 #include "circuit/circuit_internal.h"
 #include "connection.h"
 #include "crypto/cgo_message.h"
-#include "dir/store.h"
+#include "dir/store/store.h"
 #include "identity/identity.h"
 #include "link/link.h"
 #include "stream/circuit_streams.h"

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "dir/store.h"
+#include "dir/store/store.h"
 #include "relay.h"
 
 bool known_relay(const struct relay *relay, const uint8_t rsa_id[20])

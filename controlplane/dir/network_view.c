@@ -4,9 +4,9 @@
 
 #include "base/log.h"
 #include "dir/parameters.h"
-#include "dir/protocols.h"
-#include "dir/publish.h"
-#include "dir/store.h"
+#include "dir/publish/protocols.h"
+#include "dir/publish/publish.h"
+#include "dir/store/store.h"
 #include "identity/identity.h"
 #include "netdoc/consensus.h"
 #include "relay.h"

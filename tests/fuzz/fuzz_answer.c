@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dir/answer.h"
+#include "dir/client/answer.h"
 #include "dir/compress.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The head of an HTTP answer, in pieces: the first byte is their length.
-#include "dir/http.h"
+#include "dir/client/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

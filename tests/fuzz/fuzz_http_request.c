@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dir/resource.h"
+#include "dir/serve/resource.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

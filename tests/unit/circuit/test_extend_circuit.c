@@ -14,7 +14,7 @@
 #include "crypto/ntor.h"
 #include "desk.h"
 #include "dir/parameters.h"
-#include "dir/store.h"
+#include "dir/store/store.h"
 
 static const uint8_t requested = DESTROY_REQUESTED;
 

@@ -2,8 +2,8 @@
 // A descriptor and its extra-info, of an identity made for the occasion.
 #pragma once
 
-#include "dir/descriptor.h"
-#include "dir/extra_info.h"
+#include "dir/publish/descriptor.h"
+#include "dir/publish/extra_info.h"
 #include "identity/identity.h"
 
 struct sample {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dir/store.h"
+#include "dir/store/store.h"
 #include "stream/stream.h"
 
 struct stream {

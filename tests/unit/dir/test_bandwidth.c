@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "dir/bandwidth.h"
+#include "dir/publish/bandwidth.h"
 
 static const time_t start = 1700000000;
 enum { DAY = 86400 };

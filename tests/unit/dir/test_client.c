@@ -15,10 +15,10 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
-#include "dir/client.h"
+#include "dir/client/client.h"
 #include "dir/parameters.h"
-#include "dir/publish.h"
-#include "dir/store.h"
+#include "dir/publish/publish.h"
+#include "dir/store/store.h"
 #include "fake_network.h"
 #include "identity/identity.h"
 #include "netdoc/certificate.h"

@@ -21,7 +21,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/random.h"
 #include "crypto/rsa.h"
-#include "dir/protocols.h"
+#include "dir/publish/protocols.h"
 #include "sample.h"
 #include "temp_dir.h"
 

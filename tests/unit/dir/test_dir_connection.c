@@ -11,7 +11,7 @@
 #include <uv.h>
 
 #include "connection.h"
-#include "dir/dir_connection.h"
+#include "dir/client/dir_connection.h"
 #include "fake_circuit.h"
 #include "relay.h"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "crypto/random.h"
-#include "dir/http.h"
+#include "dir/client/http.h"
 
 static enum http_state feed(struct http_answer *answer, const char *text)
 {

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "dir/resource.h"
+#include "dir/serve/resource.h"
 
 static int parse(const char *head, struct http_request *out)
 {

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "dir/known_relay.h"
-#include "dir/store.h"
+#include "dir/store/store.h"
 #include "relay.h"
 
 struct directory_store {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The directory server: every resource with its status and headers, in every encoding; what is
 // made once and kept; bounds of memory and time (protocol 6.21–6.28, 7.01, 7.02).
-#include "dir/serve.h"
+#include "dir/serve/serve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include <uv.h>
 
 #include "crypto/digest.h"
-#include "dir/serve_internal.h"
+#include "dir/serve/serve_internal.h"
 #include "identity/identity.h"
 #include "netdoc/diff.h"
 #include "serve_doubles.h"

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <uv.h>
 
-#include "dir/store.h"
+#include "dir/store/store.h"
 #include "dos/dos.h"
 
 static struct node a, b;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "crypto/ed_cert.h"
-#include "dir/document.h"
+#include "dir/publish/document.h"
 #include "documents.h"
 #include "netdoc/consensus.h"
 #include "netdoc/router.h"

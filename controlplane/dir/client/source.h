@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whom a directory request goes to: an authority, or a cache that the consensus lists; and who was
+// of no use lately.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "dir/client/dir_connection.h"
+
+struct relay;
+
+enum { SOURCE_FAILURES_MAX = 64, SOURCE_NAME_MAX = 19 };
+
+struct source {
+    struct dir_target target; // with its RSA id
+    char name[SOURCE_NAME_MAX + 1];
+    bool authority;
+};
+
+struct source_failures {
+    struct {
+        uint8_t rsa_id[20];
+        time_t until;
+        unsigned failures; // in a row
+    } entries[SOURCE_FAILURES_MAX];
+    unsigned next; // the one that is overwritten
+};
+
+// True: this one is not to be asked now. May be NULL.
+typedef bool (*source_busy_fn)(void *user, const uint8_t rsa_id[20]);
+
+// A random authority that is not busy, and did not fail lately unless they all did. False: none.
+bool source_choose_authority(const struct relay *relay, const struct source_failures *failures,
+                             source_busy_fn busy, void *user, struct source *out);
+// A random V2Dir relay of the consensus, by bandwidth; not ourselves, not an authority. False:
+// none.
+bool source_choose_cache(const struct relay *relay, const struct source_failures *failures,
+                         source_busy_fn busy, void *user, struct source *out);
+void source_note_failure(struct source_failures *failures, const struct source *source, time_t now,
+                         bool testing_network);
+void source_note_success(struct source_failures *failures, const struct source *source);

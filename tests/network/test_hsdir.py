@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """ramson as HSDir, by hand: what it keeps, what it refuses, and what gives way."""
 
+import argparse
 import contextlib
 import os
+import sys
 import time
 
 import link
@@ -13,6 +15,7 @@ from process import Failure
 from test_relay_crypto import Growth
 
 CIRCUITS, PER_CIRCUIT = 9, 2
+BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench")
 SMALL = 2_000
 
 
@@ -140,9 +143,9 @@ def hsdir_refused(net):
 
 
 @contextlib.contextmanager
-def relay_of_one_megabyte(net):
-    relay = net.add_ramson(start=False)
-    relay.config["hsdir_cache_mb"] = 1
+def relay_with_bound(net, megabytes, build="debug"):
+    relay = net.add_ramson(build, start=False)
+    relay.config["hsdir_cache_mb"] = megabytes
     relay.start()
     try:
         yield relay
@@ -153,12 +156,12 @@ def relay_of_one_megabyte(net):
 @case()
 def hsdir_flood(net):
     """
-    test ──100 descriptors that nobody wants──► ramson of 1 MB: the one that was fetched stays
+    test ──60 descriptors that nobody wants──► ramson of 1 MB: the one that was fetched stays
     """
     if net.stand_in:
         return
-    with relay_of_one_megabyte(net) as relay, Directory(net, relay) as far:
-        wanted, fakes = Descriptor("wanted"), [Descriptor(i) for i in range(100)]
+    with relay_with_bound(net, 1) as relay, Directory(net, relay) as far:
+        wanted, fakes = Descriptor("wanted"), [Descriptor(i) for i in range(60)]
         far.check_publish(wanted.text(), 200, "an upload")
         far.check_fetch(wanted.path, wanted.text(), "a fetch")
         for fake in fakes:
@@ -198,3 +201,26 @@ def hsdir_many_at_once(net):
         for d, (status, _, body) in many.run(fetches):
             if status != 200 or body != d.text():
                 raise Failure(f"a fetch was answered by {status} and {len(body)} bytes")
+
+
+@case()
+def hsdir_bound(net):
+    """
+    bench/hsdir.sh, but small: 2 MB filled and overfilled by way of ramson1
+
+    All inside the bound come back, what was fetched stays, memory is at its bound.
+    """
+    if net.stand_in or not net.binaries["release"]:
+        return
+    sys.path.append(BENCH)
+    import hsdir_load
+    options = argparse.Namespace(descriptors=80, cache_mb=2, size=SIZE_MAX, circuits=CIRCUITS,
+                                 streams=PER_CIRCUIT)
+    with relay_with_bound(net, 2, "release") as relay:
+        load = hsdir_load.Load(net, net.ramsons[1], {"tested": relay}, options)
+        try:
+            kept = hsdir_load.keeps(load, relay, options, net.say)
+        finally:
+            load.stop()
+    if kept["bytes"] < 0.9 * kept["bound_bytes"]:
+        raise Failure(f"only {kept['bytes']} bytes are held of {kept['bound_bytes']}")

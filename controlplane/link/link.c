@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "dir/known_relay.h"
+#include "dir/parameters.h"
 #include "dos/dos.h"
 
 struct link *link_new(struct link_table *table, bool initiator)
@@ -134,9 +135,11 @@ void link_fail(struct link *link, enum conn_close_reason close, uint8_t alert,
 
 static uint32_t idle_timeout_ms(const struct link *link)
 {
-    // 1.37: an hour and a quarter at most between relays, else a few minutes.
-    if (link->authenticated && link->canonical)
-        return 2700 * 1000 + random_uniform(1800 * 1000);
+    // 1.37: about what the consensus says between relays, else a few minutes.
+    if (link->authenticated && link->canonical) {
+        uint32_t about_s = (uint32_t)parameters_of(link->table->relay)->connection_timeout_relays_s;
+        return about_s * 750 + random_uniform(about_s * 500);
+    }
     return 180 * 1000 + random_uniform(90 * 1000);
 }
 

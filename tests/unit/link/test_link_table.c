@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Finding and making links: joined dials, failures, identities, preference, age, limits, timeouts,
 // and the rotation of the link key (protocol 1.08, 1.37–1.39, 13.46).
+#include "dir/parameters.h"
+#include "netdoc/consensus.h"
 #include "nodes.h"
 
 #include <setjmp.h>
@@ -279,6 +281,22 @@ static void slow_handshakes_are_ended(void **state)
     assert_int_equal(link_table_count(b.relay.links), 0);
 }
 
+// 1.37: nf_conntimeout_relays, and a quarter more or less.
+static void idle_time_is_the_consensuss(void **state)
+{
+    (void)state;
+    struct consensus_parameter p = {.name = "nf_conntimeout_relays", .value = 100};
+    const struct consensus c = {.parameters = &p, .n_parameters = 1};
+    unsigned n_workers = a.relay.n_workers;
+    a.relay.parameters = parameters_create(&a.relay);
+    a.relay.n_workers = 0; // nobody takes messages here
+    parameters_update(&a.relay, &c);
+    a.relay.n_workers = n_workers;
+    assert_in_range(connect_nodes()->idle_timeout_ms, 75 * 1000, 125 * 1000);
+    parameters_free(a.relay.parameters);
+    a.relay.parameters = NULL;
+}
+
 static void idle_links_are_closed(void **state)
 {
     (void)state;
@@ -515,6 +533,7 @@ int main(void)
         TABLE_TEST(old_links_take_no_new_circuits),
         TABLE_TEST(slow_handshakes_are_ended),
         TABLE_TEST(idle_links_are_closed),
+        TABLE_TEST(idle_time_is_the_consensuss),
         TABLE_TEST(unfinished_links_are_bounded),
         TABLE_TEST(links_are_bounded),
         TABLE_TEST(an_address_has_its_share),

@@ -12,6 +12,7 @@ the load itself takes from the bulk's ends, and the third one what it does to th
 """
 
 import argparse
+import itertools
 import json
 import os
 import signal
@@ -36,6 +37,7 @@ BULK_CIRCUITS, BULK_CHUNK = 3, 20_000_000
 INSIDE = 0.98  # of what the bound has room for; the rest is the tables'
 ENTRY_BYTES = 400  # around a descriptor in memory, at most
 RSS_SLACK_MB = 64
+PAUSE_S = 1
 TURNS = (("alone", None), ("elsewhere", "other"), ("here", "tested"))
 TITLES = {"alone": "nobody loads a directory", "elsewhere": "the load goes to another relay",
           "here": "the load goes to this relay"}
@@ -217,8 +219,10 @@ def turn(load, at, relay, bulk, echo, options, inside):
 def forwards(load, relay, bulk, echo, options, inside, say):
     turns = {name: [] for name, _ in TURNS}
     load.do("publish", "other", first=0, last=min(inside, 200))
+    orders = list(itertools.permutations(TURNS))
     for number in range(options.rounds):
-        for name, at in TURNS if number % 2 == 0 else reversed(TURNS):
+        for name, at in orders[number % len(orders)]:
+            time.sleep(PAUSE_S)  # whoever has just used less than its share is preferred for it
             result = turn(load, at, relay, bulk, echo, options, inside)
             turns[name].append(result)
             say(f"round {number + 1} of {options.rounds}, {TITLES[name]}: "
@@ -306,7 +310,7 @@ def parse():
     add("--cache-mb", type=int, default=256, help="the relay's bound (256, the default's)")
     add("--circuits", type=int, default=12, help="that the load uses (12)")
     add("--streams", type=int, default=2, help="on each of them at once (2)")
-    add("--rounds", type=int, default=5, help="of each turn (5)")
+    add("--rounds", type=int, default=6, help="of each turn (6)")
     add("--seconds", type=float, default=5, help="that a turn takes (5)")
     add("--quick", action="store_true", help="300 descriptors, 8 MB, one round of 3 s")
     add("--cpu", type=int, default=os.cpu_count() - 1,

@@ -28,7 +28,6 @@ AUTHORITY_CONTROL_PORT, SERVICE_CONTROL_PORT = 9060, 9070
 TORS, RAMSONS = "10.90.0.0/24", "10.91.0.0/16"
 
 AUTHORITIES = """
-TestingDirAuthVoteGuard *
 TestingDirAuthVoteHSDir {ramsons}
 TestingDirAuthVoteHSDirIsStrict 1
 """

@@ -135,6 +135,17 @@ def check_grown(net, before):
             raise Failure(f"no ramson has counted more under {name}")
 
 
+@case(network=ONION)
+def onion_ends(net):
+    """
+    ramson as guard, HSDir, introduction and rendezvous point of services that are up ✗ SIGTERM:
+    status 0, and no leak
+    """
+    for relay in net.standing:
+        relay.end_well()
+        relay.start()
+
+
 @case(timeout=500, network=BALANCED)
 def onion_balance(net):
     """

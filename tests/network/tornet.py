@@ -61,7 +61,6 @@ TestingV3AuthInitialVoteDelay 2 seconds
 TestingV3AuthInitialDistDelay 2 seconds
 TestingDirAuthVoteGuard *
 TestingDirAuthVoteExit *
-TestingDirAuthVoteHSDir *
 AuthDirTestReachability 1
 """
 
@@ -176,7 +175,8 @@ class Authority(TorNode):
 class TorNet:
     """The whole network but ramson. `start` returns when the processes run; see `wait_listed`."""
 
-    AUTHORITIES_ALSO = ""  # more lines for their torrc
+    # More lines for their torrc. tor makes one set of several lines of this option.
+    AUTHORITIES_ALSO = "TestingDirAuthVoteHSDir *\n"
 
     def __init__(self, namespace, directory, authorities=3, exits=3, outlives=False):
         self.namespace, self.directory, self.outlives = namespace, directory, outlives

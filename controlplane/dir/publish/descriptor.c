@@ -75,6 +75,7 @@ static void add_extra_info_digest(struct writer *w, const struct extra_info_dige
     hex_encode(digest->sha1, sizeof(digest->sha1), hex, sizeof(hex));
     base64_encode(digest->sha256, sizeof(digest->sha256), false, base64, sizeof(base64));
     document_add(w, "extra-info-digest %s %s\n", hex, base64);
+    document_add(w, "caches-extra-info\n"); // others' too
 }
 
 static int add_public_key(struct writer *w, const char *keyword, const struct rsa_key *key)

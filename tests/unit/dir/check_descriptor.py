@@ -29,6 +29,7 @@ expected = {
     "hibernating": False,
     "allow_tunneled_dir_requests": True,
     "extra_info_digest": extra.digest(),
+    "extra_info_cache": True,
     "extra_info_sha256_digest": extra.digest(hash_type="SHA256", encoding="BASE64"),
 }
 failed = False

@@ -361,6 +361,18 @@ static void signed_by_enough(void **state)
     expect_status("/tor/status-vote/current/consensus-microdesc/A0A0A0+EEEEEE+FFFFFF", "", 404);
 }
 
+// Each authority that is asked for is looked for among the signatures: there is a bound.
+static void asks_for_too_many_authorities(void **state)
+{
+    (void)state;
+    char path[64 + 3 * (CONSENSUS_VOTERS_MAX + 1)] = "/tor/status-vote/current/consensus/A0";
+    for (int i = 1; i < CONSENSUS_VOTERS_MAX; i++)
+        strcat(path, "+A0");
+    expect_status(path, "", 200);
+    strcat(path, "+A0");
+    expect_status(path, "", 404);
+}
+
 static void too_old(void **state)
 {
     (void)state;
@@ -664,6 +676,7 @@ int main(void)
         TEST(consensus_in_every_encoding),
         TEST(made_once),
         TEST(signed_by_enough),
+        TEST(asks_for_too_many_authorities),
         TEST(too_old),
         TEST(not_modified),
         TEST(diffs),

@@ -153,8 +153,10 @@ static bool waits_in_vain(const struct directory_client *c, const struct consens
     time_t patience =
         client_is_testing(c) ? (time_t)CERTIFICATES_WAIT_TESTING_S : (time_t)CERTIFICATES_WAIT_S;
     time_t waited = now - d->waiting_since;
-    if (waited >= patience || waited < patience / 10)
-        return waited >= patience;
+    if (waited < 0 || waited >= patience)
+        return true; // below 0 the clock was set back: nobody knows how long
+    if (waited < patience / 10)
+        return false;
     for (unsigned i = 0; i < d->n_missing; i++)
         if (client_download_failures(c, FETCH_CERTIFICATES, d->missing[i].key) <
             CERTIFICATE_TRIES_MAX)

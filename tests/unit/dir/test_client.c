@@ -442,6 +442,24 @@ static void test_clock_set_back(void **state)
     assert_whole();
 }
 
+// What waits for certificates does not wait until the clock is again where it was.
+static void test_set_back_waiting(void **state)
+{
+    (void)state;
+    fake.now += 12 * HOUR;
+    fake.without_certificates = true;
+    pass(10, 5);
+    assert_int_equal(fake.consensus_requests, 2);
+    fake.now -= 12 * HOUR;
+    fake_network_forget();
+    pass(900, 5);
+    assert_true(fake.consensus_requests > 2);
+    fake.without_certificates = false;
+    bootstrap();
+    pass(900, 10);
+    assert_whole();
+}
+
 // 6.14, 6.34: whether it lists us, and what it requires of relays.
 static void test_what_it_says_of_us(void **state)
 {
@@ -492,6 +510,7 @@ int main(void)
         TEST(test_forged),           TEST(test_old_consensus),    TEST(test_certificates_missing),
         TEST(test_authorities_gone), TEST(test_caches_that_fail), TEST(test_silent),
         TEST(test_clock_set_back),   TEST(test_stopping),         TEST(test_what_it_says_of_us),
+        TEST(test_set_back_waiting),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     fake_network_drop();

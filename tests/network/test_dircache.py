@@ -226,17 +226,27 @@ def check_microdescriptors(relay):
 @case(timeout=300)
 def bootstrap_from_ramson(net):
     """
-    a tor client without any state, whose bridge is ramson0: all that it ever learns is from there
+    a tor client without any state, whose bridge is ramson0: all that it ever learns is from there,
+    compressed, and newer consensuses as differences
     """
     relay, socks = net.standing[0], 9150
     newcomer = TorNode(net, "newcomer", "10.90.0.150", NEWCOMER.format(
         socks=socks, address="{address}",
         bridge=f"{relay.address}:{OR_PORT} {net.fingerprint(relay.name)}"))
     net.namespace.add_address(newcomer.address)
+    before = relay.counters()
+
+    def grown(*names):
+        now = relay.counters()
+        return sum(now.get(n, 0) - before.get(n, 0) for n in names)
     net.start_node(newcomer)
     try:
         log = newcomer.process.output
         wait_until(lambda: "Bootstrapped 100%" in log(), 120, "the newcomer has bootstrapped", 0.5)
         fetch(HTTP, 1_000_000, proxy=f"{LOCAL}:{socks}")
+        if not net.stand_in:
+            if not grown("serve_zstd", "serve_lzma"):
+                raise Failure("nothing came in zstd or LZMA, which tor prefers")
+            wait_until(lambda: grown("serve_diffs"), 60, "a consensus came as a difference", 1)
     finally:
         newcomer.process.stop()

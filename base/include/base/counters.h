@@ -178,6 +178,11 @@
     X(serve_requests, "requests to our directory")                                                 \
     X(serve_answers, "… of these, answered with documents")                                        \
     X(serve_refusals, "… of these, answered with a status only")                                   \
+    X(serve_diffs, "answers that were a difference of consensuses")                                \
+    X(serve_deflate, "answers in deflate")                                                         \
+    X(serve_gzip, "answers in gzip")                                                               \
+    X(serve_zstd, "answers in zstd")                                                               \
+    X(serve_lzma, "answers in LZMA")                                                               \
     X(drop_serve_malformed, "requests to our directory that were no HTTP")                         \
     X(drop_serve_busy, "requests to our directory refused for load")                               \
     X(drop_serve_timeout, "requests to our directory that took too long")

@@ -155,12 +155,14 @@ static void send_consensus(struct request *r, const struct wanted *w)
         reply_status(r, 404, "No such diff available");
         return;
     }
+    bool is_diff = state == PACKED_READY;
     if (state == PACKED_NONE)
         state = find_packed(r, NULL, w->newest->text, w->accepted, &encoding, &packed);
     if (state != PACKED_READY)
         return; // REQUEST_WAITS: the text itself is always ready
     bool added = reply_add(r, packed);
     blob_drop(packed);
+    r->server->relay->counters.serve_diffs += added && is_diff;
     time_t now = relay_now(r->server->relay);
     const struct reply_head head = {
         .encoding = encoding,

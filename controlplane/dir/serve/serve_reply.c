@@ -142,6 +142,15 @@ static void put_address(struct request *r)
         put(r, "X-Your-Address-Is: %s\r\n", text);
 }
 
+static void count(struct counters *counters, enum compression encoding)
+{
+    counters->serve_answers++;
+    counters->serve_deflate += encoding == COMPRESSION_DEFLATE;
+    counters->serve_gzip += encoding == COMPRESSION_GZIP;
+    counters->serve_zstd += encoding == COMPRESSION_ZSTD;
+    counters->serve_lzma += encoding == COMPRESSION_LZMA;
+}
+
 void reply_begin(struct request *r, const struct reply_head *head)
 {
     time_t now = relay_now(r->server->relay);
@@ -165,7 +174,7 @@ void reply_begin(struct request *r, const struct reply_head *head)
         put(r, "Vary: X-Or-Diff-From-Consensus\r\n");
     put(r, "\r\n");
     r->state = REQUEST_ANSWER;
-    r->server->relay->counters.serve_answers++;
+    count(&r->server->relay->counters, encoding);
 }
 
 void reply_text(struct request *r, const void *text, size_t length, long lifetime_s)

@@ -344,7 +344,10 @@ static void handle_onion_descriptor(struct request *r, const struct resource *wh
         reply_status(r, 404, "Not found");
         return;
     }
-    if (reply_add(r, descriptor))
+    // It is the request's, too: the HSDir may give it up while it is sent, however slowly.
+    if (!request_charge(r, descriptor->length))
+        reply_busy(r);
+    else if (reply_add(r, descriptor))
         reply_begin(r, &(struct reply_head){.encoding = COMPRESSION_IDENTITY});
     blob_drop(descriptor);
 }

@@ -19,8 +19,8 @@
 #include "stream/stream.h"
 
 enum {
-    SERVE_REQUESTS_MAX = 32768,              // at a time
-    SERVE_MEMORY_BYTES_MAX = 64 << 20,       // of heads, bodies, lists and compressors
+    SERVE_REQUESTS_MAX = 32768,        // at a time
+    SERVE_MEMORY_BYTES_MAX = 64 << 20, // of heads, bodies, lists, compressors, onion descriptors
     SERVE_COMPRESSOR_SHARE_BYTES = 48 << 20, // beyond it documents are sent as they are
     SERVE_BODY_BYTES_MAX = 512 << 10,
     SERVE_READ_MS = 60 * 1000,        // for head and body
@@ -92,6 +92,8 @@ bool request_wants_body(struct request *r, const struct http_request *http);
 
 // An answer without a body.
 void reply_status(struct request *r, unsigned status, const char *reason);
+// 503: there is no memory for more.
+void reply_busy(struct request *r);
 // Adds a document to the answer, of which it takes a hold. False: no memory, and it is answered.
 bool reply_add(struct request *r, struct blob *document);
 // Each document only once.

@@ -65,7 +65,7 @@ void reply_status(struct request *r, unsigned status, const char *reason)
     r->server->relay->counters.serve_refusals++;
 }
 
-static void reply_busy(struct request *r)
+void reply_busy(struct request *r)
 {
     r->server->relay->counters.drop_serve_busy++;
     reply_status(r, 503, "Directory busy, try again later");

@@ -627,6 +627,29 @@ static void memory_is_bounded(void **state)
     free(body);
 }
 
+// Onion services' descriptors that are sent slowly stay in memory when the HSDir has given them up.
+static void pinned_descriptors_are_bounded(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 1500, LENGTH = 49999 };
+    static struct stream *s[CLIENTS];
+    unsigned refused = 0;
+    fake_hsdir.descriptor = blob_create(NULL, LENGTH);
+    memset(fake_hsdir.descriptor->bytes, 'd', LENGTH);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        s[i] = begin("GET /tor/hs/3/" KEY_7 " HTTP/1.0\r\n\r\n", 1000, false);
+        fake_stream_pull(s[i], 300);
+        assert_true(server->memory_bytes <= SERVE_MEMORY_BYTES_MAX);
+        refused += memcmp(s[i]->got, "HTTP/1.0 503", 12) == 0;
+    }
+    size_t held = (size_t)fake_hsdir.descriptor->holders - 1;
+    assert_in_range(held * LENGTH, SERVE_MEMORY_BYTES_MAX / 2, SERVE_MEMORY_BYTES_MAX);
+    assert_in_range(refused, 1, CLIENTS - 1);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        fake_stream_free(s[i]);
+    assert_int_equal(fake_hsdir.descriptor->holders, 1);
+}
+
 static void slow_ones_are_ended(void **state)
 {
     (void)state;
@@ -687,6 +710,7 @@ int main(void)
         TEST(publishing),
         TEST(many_at_once),
         TEST(memory_is_bounded),
+        TEST(pinned_descriptors_are_bounded),
         TEST(slow_ones_are_ended),
         TEST(ends_at_any_time),
     };

@@ -2,6 +2,7 @@
 // What the directory server answers to what it is asked for (protocol 6.21–6.28, 7.01, 7.02).
 #include <string.h>
 
+#include "dir/parameters.h"
 #include "dir/serve/serve_internal.h"
 #include "identity/identity.h"
 #include "netdoc/consensus.h"
@@ -357,7 +358,9 @@ bool request_wants_body(struct request *r, const struct http_request *http)
     struct resource what = resource_of(HTTP_POST, http->path);
     if (what.kind != RESOURCE_ONION_PUBLISH)
         reply_status(r, 400, "Nothing is taken here but onion service descriptors");
-    else if (is_anonymous(r) && http->content_length > SERVE_BODY_BYTES_MAX)
+    else if (is_anonymous(r) &&
+             http->content_length >
+                 (size_t)parameters_of(r->server->relay)->hsdir_descriptor_max_bytes)
         reply_status(r, 400, "Too large");
     return r->state != REQUEST_ANSWER;
 }

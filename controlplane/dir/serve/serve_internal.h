@@ -22,9 +22,8 @@ enum {
     SERVE_REQUESTS_MAX = 32768,        // at a time
     SERVE_MEMORY_BYTES_MAX = 64 << 20, // of heads, bodies, lists, compressors, onion descriptors
     SERVE_COMPRESSOR_SHARE_BYTES = 48 << 20, // beyond it documents are sent as they are
-    SERVE_BODY_BYTES_MAX = 512 << 10,
-    SERVE_READ_MS = 60 * 1000,        // for head and body
-    SERVE_ANSWER_MS = 10 * 60 * 1000, // for the whole answer
+    SERVE_READ_MS = 60 * 1000,               // for head and body
+    SERVE_ANSWER_MS = 10 * 60 * 1000,        // for the whole answer
     SERVE_HEAD_ROOM = 448,
 };
 

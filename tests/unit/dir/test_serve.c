@@ -563,7 +563,7 @@ static void publishing(void **state)
     assert_int_equal(a.status, 400);
     blob_drop(a.body);
     fake_hsdir.published_length = 0;
-    a = ask_in_pieces("POST /tor/hs/3/publish HTTP/1.0\r\nContent-Length: 600000\r\n\r\n", 100,
+    a = ask_in_pieces("POST /tor/hs/3/publish HTTP/1.0\r\nContent-Length: 50001\r\n\r\n", 100,
                       false);
     assert_int_equal(a.status, 400);
     blob_drop(a.body);
@@ -607,14 +607,14 @@ static void many_at_once(void **state)
 static void memory_is_bounded(void **state)
 {
     (void)state;
-    enum { CLIENTS = 200 };
+    enum { CLIENTS = 2000 };
     static struct stream *s[CLIENTS];
-    char *body = calloc(1, 500000);
+    char *body = calloc(1, 49999);
     unsigned refused = 0;
     for (unsigned i = 0; i < CLIENTS; i++) {
         s[i] =
-            begin("POST /tor/hs/3/publish HTTP/1.0\r\nContent-Length: 500001\r\n\r\n", 1000, false);
-        fake_stream_send(s[i], body, 500000, RELAY_BODY_MAX);
+            begin("POST /tor/hs/3/publish HTTP/1.0\r\nContent-Length: 50000\r\n\r\n", 1000, false);
+        fake_stream_send(s[i], body, 49999, RELAY_BODY_MAX);
         assert_true(server->memory_bytes <= SERVE_MEMORY_BYTES_MAX);
         if (s[i]->closed) {
             assert_int_equal(s[i]->reason, END_RESOURCELIMIT);

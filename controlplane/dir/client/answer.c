@@ -89,7 +89,7 @@ static int read_document(const struct answer *a, const uint8_t *text, size_t siz
 static void read_documents(struct answer *a)
 {
     size_t capacity = 0;
-    for (size_t at = 0; at < a->text->length;) {
+    for (size_t at = 0; at < a->text->length && a->n_documents < ANSWER_DOCUMENT_COUNT_MAX;) {
         size_t left = a->text->length - at, length = 0;
         if (a->n_documents == capacity) {
             capacity = capacity == 0 ? 128 : 2 * capacity;

@@ -26,6 +26,7 @@ enum {
     // Of an answer as it comes, and unpacked.
     ANSWER_CONSENSUS_MAX = 32 << 20,
     ANSWER_DOCUMENTS_MAX = 8 << 20,
+    ANSWER_DOCUMENT_COUNT_MAX = 1024, // ten times what is asked for at once; the rest is not read
     ANSWER_ENCODING_MAX = 32,
 };
 

@@ -246,7 +246,10 @@ class Circuit:
         `head` is a list of lines without their ends.
         """
         self.send(BEGIN_DIR, stream=stream)
-        if (answer := self.receive())[:2] != (CONNECTED, stream):
+        answer = self.receive()
+        while answer[:2] == (SENDME, 0):  # for a request before, answered before its body had come
+            answer = self.receive()
+        if answer[:2] != (CONNECTED, stream):
             raise Failure(f"BEGIN_DIR was answered by {answer}")
         text = http_request(head, body)
         for i in range(0, len(text), DATA_MAX):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A private network whose onion services can meet their visitors at ramson relays only.
 
-The authorities vote HSDir for none but them. The service and the visitor are tor processes that
+The authorities vote HSDir for none but them, and Exit for nobody, so that tor does not wait for
+exits that it leaves out. The service and the visitor are tor processes that
 leave every tor relay out of their paths (the flag MiddleOnly would do for introduction and
 rendezvous, but tor's clients don't heed it). Of so few relays there are not enough for layer-two
 guards.
@@ -30,6 +31,7 @@ TORS, RAMSONS = "10.90.0.0/24", "10.91.0.0/16"
 AUTHORITIES = """
 TestingDirAuthVoteHSDir {ramsons}
 TestingDirAuthVoteHSDirIsStrict 1
+TestingDirAuthVoteExitIsStrict 1
 """
 
 SERVICE = """

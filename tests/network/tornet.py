@@ -60,7 +60,6 @@ TestingV3AuthInitialVotingInterval 5 seconds
 TestingV3AuthInitialVoteDelay 2 seconds
 TestingV3AuthInitialDistDelay 2 seconds
 TestingDirAuthVoteGuard *
-TestingDirAuthVoteExit *
 AuthDirTestReachability 1
 """
 
@@ -175,8 +174,8 @@ class Authority(TorNode):
 class TorNet:
     """The whole network but ramson. `start` returns when the processes run; see `wait_listed`."""
 
-    # More lines for their torrc. tor makes one set of several lines of this option.
-    AUTHORITIES_ALSO = "TestingDirAuthVoteHSDir *\n"
+    # More lines for their torrc. tor makes one set of several lines of such an option.
+    AUTHORITIES_ALSO = "TestingDirAuthVoteExit *\nTestingDirAuthVoteHSDir *\n"
 
     def __init__(self, namespace, directory, authorities=3, exits=3, outlives=False):
         self.namespace, self.directory, self.outlives = namespace, directory, outlives

@@ -32,6 +32,7 @@ AUTHORITIES = """
 TestingDirAuthVoteHSDir {ramsons}
 TestingDirAuthVoteHSDirIsStrict 1
 TestingDirAuthVoteExitIsStrict 1
+AuthDirTestReachability 0
 """
 
 SERVICE = """

@@ -149,8 +149,8 @@ def onion_ends(net):
 @case(timeout=500, network=BALANCED)
 def onion_balance(net):
     """
-    onionbalance's address, behind it a tor instance: descriptors fetched from ramson's HSDirs, put
-    together and published there again
+    onionbalance's address, behind it a tor instance whose introduction points are ramson's:
+    descriptors fetched from HSDirs of both kinds, put together and published there again
     """
     directory = os.path.join(net.directory, "balance")
     os.makedirs(directory, mode=0o700)

@@ -41,17 +41,6 @@ static uint32_t count_lines(const uint8_t *text, size_t length)
     return n;
 }
 
-static bool read_line(struct reader *r, struct text *line)
-{
-    size_t left = reader_left(r);
-    const uint8_t *end = left > 0 ? memchr(r->at, '\n', left) : NULL;
-    if (end == NULL)
-        return false;
-    *line = text_between(r->at, end);
-    read_bytes(r, line->length + 1);
-    return true;
-}
-
 static bool take_number(struct text *t, uint32_t *out)
 {
     uint64_t value = 0;
@@ -138,7 +127,7 @@ static bool read_inserted(struct reader *r, struct text *out)
     const uint8_t *from = r->at;
     struct text line;
     do {
-        if (!read_line(r, &line))
+        if (!text_read_line(r, &line))
             return false;
     } while (!text_is(line, "."));
     *out = text_between(from, (const uint8_t *)line.at);
@@ -151,7 +140,7 @@ static bool apply_commands(struct patch *p, struct reader *r)
     while (reader_left(r) > 0) {
         struct text line, inserted = {NULL, 0};
         struct command c;
-        if (!read_line(r, &line) || !parse_command(line, all, &c) || c.last > limit)
+        if (!text_read_line(r, &line) || !parse_command(line, all, &c) || c.last > limit)
             return false;
         if (c.action != 'd' && !read_inserted(r, &inserted))
             return false;
@@ -171,7 +160,7 @@ static bool apply_commands(struct patch *p, struct reader *r)
 static bool read_head(struct reader *r, uint8_t from[SHA3_256_LEN], uint8_t to[SHA3_256_LEN])
 {
     struct text line, word;
-    if (!read_line(r, &line) || !text_is(line, VERSION_LINE) || !read_line(r, &line))
+    if (!text_read_line(r, &line) || !text_is(line, VERSION_LINE) || !text_read_line(r, &line))
         return false;
     if (!token_argument(&line, &word) || !text_is(word, "hash"))
         return false;

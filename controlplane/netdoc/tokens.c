@@ -29,6 +29,29 @@ bool text_begins(struct text t, const char *prefix)
     return t.length >= length && memcmp(t.at, prefix, length) == 0;
 }
 
+struct text text_take_until(struct text *t, const char *characters)
+{
+    size_t n = 0;
+    while (n < t->length && (t->at[n] == '\0' || strchr(characters, t->at[n]) == NULL))
+        n++;
+    struct text part = {t->at, n};
+    size_t taken = n < t->length ? n + 1 : n;
+    t->at += taken;
+    t->length -= taken;
+    return part;
+}
+
+bool text_read_line(struct reader *r, struct text *line)
+{
+    size_t left = reader_left(r);
+    const uint8_t *end = left > 0 ? memchr(r->at, '\n', left) : NULL;
+    if (end == NULL)
+        return false;
+    *line = text_between(r->at, end);
+    read_bytes(r, line->length + 1);
+    return true;
+}
+
 bool text_is_clean(const uint8_t *bytes, size_t length)
 {
     if (length == 0)

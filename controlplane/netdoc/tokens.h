@@ -31,6 +31,11 @@ static inline bool text_is(struct text t, const char *what)
 }
 
 bool text_begins(struct text t, const char *prefix);
+// What is before the first of these characters; it and the character are taken off. All of it if
+// there is none of them.
+struct text text_take_until(struct text *t, const char *characters);
+// The next line, without the newline that must end it. False, and nothing is read: there is none.
+bool text_read_line(struct reader *r, struct text *line);
 // No NUL in it, and it begins with no byte order mark.
 bool text_is_clean(const uint8_t *bytes, size_t length);
 // As strcmp() of what they hold.

@@ -3,9 +3,9 @@
 #include "dir/client/http.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/cursor.h"
+#include "dir/http_line.h"
 
 void http_answer_begin(struct http_answer *answer)
 {
@@ -16,30 +16,10 @@ void http_answer_begin(struct http_answer *answer)
     answer->length = 0;
 }
 
-struct line {
-    const char *text;
-    size_t length; // without its end
-};
-
-// Lines end with LF; a CR before it belongs to the end.
-static bool read_line(struct reader *r, struct line *line)
-{
-    size_t left = reader_left(r);
-    const uint8_t *end = left > 0 ? memchr(r->at, '\n', left) : NULL;
-    if (end == NULL)
-        return false;
-    line->length = (size_t)(end - r->at);
-    line->text = (const char *)read_bytes(r, line->length);
-    read_u8(r);
-    if (line->length > 0 && line->text[line->length - 1] == '\r')
-        line->length--;
-    return true;
-}
-
 // "HTTP/1.0 400 Reason phrase"
-static bool parse_status(struct http_answer *answer, struct line line)
+static bool parse_status(struct http_answer *answer, struct text line)
 {
-    struct reader r = reader_of(line.text, line.length);
+    struct reader r = reader_of(line.at, line.length);
     const uint8_t *version = read_bytes(&r, 8);
     if (version == NULL ||
         (memcmp(version, "HTTP/1.0", 8) != 0 && memcmp(version, "HTTP/1.1", 8) != 0))
@@ -67,19 +47,14 @@ static bool parse_status(struct http_answer *answer, struct line line)
     return true;
 }
 
-static bool line_is(struct line line, const char *text)
-{
-    return line.length == strlen(text) && strncasecmp(line.text, text, line.length) == 0;
-}
-
 static enum http_state parse_head(struct http_answer *answer)
 {
     struct reader r = reader_of(answer->head, answer->length);
-    struct line line;
-    if (!read_line(&r, &line) || !parse_status(answer, line))
+    struct text line;
+    if (!http_read_line(&r, &line) || !parse_status(answer, line))
         return HTTP_BAD;
-    while (read_line(&r, &line) && line.length > 0)
-        if (line_is(line, "X-Descriptor-Not-New: Yes"))
+    while (http_read_line(&r, &line) && line.length > 0)
+        if (http_is(line, "X-Descriptor-Not-New: Yes"))
             answer->descriptor_not_new = true;
     return HTTP_DONE;
 }
@@ -87,8 +62,8 @@ static enum http_state parse_head(struct http_answer *answer)
 static bool head_is_whole(const struct http_answer *answer)
 {
     struct reader r = reader_of(answer->head, answer->length);
-    struct line line;
-    while (read_line(&r, &line))
+    struct text line;
+    while (http_read_line(&r, &line))
         if (line.length == 0)
             return true;
     return false;

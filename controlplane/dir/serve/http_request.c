@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
+
+#include "dir/http_line.h"
 
 static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -26,20 +27,6 @@ size_t http_request_head_length(const uint8_t *bytes, size_t length, size_t sear
     return 0;
 }
 
-// Lines end with LF; a CR before it belongs to the end.
-static bool read_line(struct reader *r, struct text *line)
-{
-    size_t left = reader_left(r);
-    const uint8_t *end = left > 0 ? memchr(r->at, '\n', left) : NULL;
-    if (end == NULL)
-        return false;
-    *line = text_between(r->at, end);
-    read_bytes(r, line->length + 1);
-    if (line->length > 0 && line->at[line->length - 1] == '\r')
-        line->length--;
-    return true;
-}
-
 static struct text trim(struct text t)
 {
     while (t.length > 0 && (t.at[0] == ' ' || t.at[0] == '\t')) {
@@ -51,19 +38,6 @@ static struct text trim(struct text t)
     return t;
 }
 
-// What is before the first of `any` of characters; it and the character are taken off.
-static struct text take_until(struct text *t, const char *any)
-{
-    size_t n = 0;
-    while (n < t->length && (t->at[n] == '\0' || strchr(any, t->at[n]) == NULL))
-        n++;
-    struct text part = {t->at, n};
-    size_t taken = n < t->length ? n + 1 : n;
-    t->at += taken;
-    t->length -= taken;
-    return part;
-}
-
 static bool is_printable(struct text t)
 {
     for (size_t i = 0; i < t.length; i++)
@@ -72,16 +46,11 @@ static bool is_printable(struct text t)
     return t.length > 0;
 }
 
-static bool same_word(struct text t, const char *word)
-{
-    return t.length == strlen(word) && strncasecmp(t.at, word, t.length) == 0;
-}
-
 // "GET PATH HTTP/1.0"; the path may have a scheme and a host before it.
 static bool parse_request_line(struct text line, struct http_request *out)
 {
     static const char scheme[] = "http://";
-    struct text method = take_until(&line, " "), path = take_until(&line, " ");
+    struct text method = text_take_until(&line, " "), path = text_take_until(&line, " ");
     if (text_is(method, "GET"))
         out->method = HTTP_GET;
     else if (text_is(method, "POST"))
@@ -107,8 +76,8 @@ static unsigned parse_encodings(struct text value)
 {
     unsigned encodings = 0;
     while (value.length > 0) {
-        struct text item = take_until(&value, ",");
-        struct text name = trim(take_until(&item, ";"));
+        struct text item = text_take_until(&value, ",");
+        struct text name = trim(text_take_until(&item, ";"));
         enum compression c;
         if (compression_by_name(name.at, name.length, &c))
             encodings |= 1u << c;
@@ -119,20 +88,20 @@ static unsigned parse_encodings(struct text value)
 static int parse_header(struct text line, struct http_request *out, bool *has_length)
 {
     struct text value = line;
-    struct text name = take_until(&value, ":");
+    struct text name = text_take_until(&value, ":");
     value = trim(value);
-    if (same_word(name, "Content-Length")) {
+    if (http_is(name, "Content-Length")) {
         uint64_t length;
         if (text_number(value, UINT32_MAX, &length) != 0 ||
             (*has_length && length != out->content_length))
             return -EINVAL;
         *has_length = true;
         out->content_length = (size_t)length;
-    } else if (same_word(name, "Accept-Encoding")) {
+    } else if (http_is(name, "Accept-Encoding")) {
         out->encodings |= parse_encodings(value);
-    } else if (same_word(name, "X-Or-Diff-From-Consensus")) {
+    } else if (http_is(name, "X-Or-Diff-From-Consensus")) {
         out->diff_from = value;
-    } else if (same_word(name, "If-Modified-Since")) {
+    } else if (http_is(name, "If-Modified-Since")) {
         out->if_modified_since = http_date_parse(value);
     }
     return 0;
@@ -144,9 +113,9 @@ int http_request_parse(const uint8_t *head, size_t length, struct http_request *
     struct text line;
     bool has_length = false;
     *out = (struct http_request){.encodings = 1u << COMPRESSION_IDENTITY};
-    if (!read_line(&r, &line) || !parse_request_line(line, out))
+    if (!http_read_line(&r, &line) || !parse_request_line(line, out))
         return -EINVAL;
-    while (read_line(&r, &line) && line.length > 0)
+    while (http_read_line(&r, &line) && line.length > 0)
         if (parse_header(line, out, &has_length) != 0)
             return -EINVAL;
     return 0;

@@ -16,25 +16,12 @@ static bool take_prefix(struct text *t, const char *prefix)
     return true;
 }
 
-// Up to one of the separators, which is taken, too.
-static struct text take_part(struct text *t, const char *separators)
-{
-    size_t n = 0;
-    while (n < t->length && strchr(separators, t->at[n]) == NULL)
-        n++;
-    struct text part = {t->at, n};
-    size_t taken = n < t->length ? n + 1 : n;
-    t->at += taken;
-    t->length -= taken;
-    return part;
-}
-
 // After "/tor/status-vote/current/consensus".
 static void parse_consensus(struct text rest, struct resource *r)
 {
     r->flavour = CONSENSUS_NS;
     if (take_prefix(&rest, "-")) {
-        struct text flavour = take_part(&rest, "/");
+        struct text flavour = text_take_until(&rest, "/");
         if (text_is(flavour, "microdesc"))
             r->flavour = CONSENSUS_MICRODESC;
         else if (!text_is(flavour, "ns"))
@@ -44,7 +31,7 @@ static void parse_consensus(struct text rest, struct resource *r)
     }
     r->kind = RESOURCE_CONSENSUS;
     if (take_prefix(&rest, "diff/")) {
-        struct text digest = take_part(&rest, "/");
+        struct text digest = text_take_until(&rest, "/");
         r->kind = text_hex(digest, r->diff_from, sizeof(r->diff_from)) == 0 ? RESOURCE_DIFF
                                                                             : RESOURCE_UNKNOWN;
     }
@@ -135,7 +122,7 @@ struct resource resource_of(enum http_method method, struct text path)
 
 static bool read_pair(struct text part, uint8_t digest[2 * SHA1_DIGEST])
 {
-    struct text first = take_part(&part, "-");
+    struct text first = text_take_until(&part, "-");
     return text_hex(first, digest, SHA1_DIGEST) == 0 &&
            text_hex(part, digest + SHA1_DIGEST, SHA1_DIGEST) == 0;
 }
@@ -144,7 +131,7 @@ bool resource_next(struct resource *r, uint8_t digest[40])
 {
     bool micro = r->store == STORE_MICRODESCRIPTOR;
     while (r->list.length > 0) {
-        struct text part = take_part(&r->list, micro ? "-" : "+");
+        struct text part = text_take_until(&r->list, micro ? "-" : "+");
         bool good;
         if (r->kind == RESOURCE_CERTIFICATE_PAIRS)
             good = read_pair(part, digest);
@@ -163,7 +150,7 @@ bool resource_next_fingerprint(struct resource *r, struct text *out)
     do {
         if (r->list.length == 0)
             return false;
-        *out = take_part(&r->list, "+");
+        *out = text_take_until(&r->list, "+");
     } while (out->length == 0);
     return true;
 }
@@ -171,7 +158,7 @@ bool resource_next_fingerprint(struct resource *r, struct text *out)
 bool diff_from_next(struct text *value, uint8_t digest[STORE_DIGEST_LEN])
 {
     while (value->length > 0) {
-        struct text part = take_part(value, " ,\t");
+        struct text part = text_take_until(value, " ,\t");
         if (text_hex(part, digest, STORE_DIGEST_LEN) == 0)
             return true;
     }

@@ -14,7 +14,6 @@ import array
 import fcntl
 import json
 import os
-import signal
 import socket
 import statistics
 import struct
@@ -27,6 +26,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "tests", "network"))
 
 import httpd
 from client import all_at_once
+from measurement import run
 from network import Network
 from process import Failure, wait_until
 from netns import ip
@@ -428,14 +428,6 @@ def table(result):
     return "\n".join(lines)
 
 
-class Say:
-    def __init__(self):
-        self.start = time.monotonic()
-
-    def __call__(self, text):
-        print(f"[{time.monotonic() - self.start:4.0f} s] {text}", file=sys.stderr, flush=True)
-
-
 def parse():
     parser = argparse.ArgumentParser(prog="compare-tor.sh", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -471,25 +463,13 @@ def parse():
 
 def main():
     options = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     os.sched_setaffinity(0, options.others)  # and so does everything that is started from here
-    say = Say()
-    try:
-        result = compare(options, say)
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    except (Failure, OSError, RuntimeError) as error:
-        say(f"failed: {error}")
-        return 1
-    print(json.dumps(result, indent=2) if options.json else table(result))
+    result = run(compare, options, table)
     if options.report:
         folder = os.path.join(options.directory or "", options.report)
         subprocess.run([options.bench, "page", "--report", folder], input=json.dumps(result),
                        text=True, check=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -15,7 +15,6 @@ import argparse
 import itertools
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -26,9 +25,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "network"))
 
 import httpd
-from compare_tor import RingRamson, Say, circuits, prefer, threads, used
+from compare_tor import RingRamson, circuits, prefer, threads, used
 from hs_descriptor import SIZE_MAX
 from interactive import Echo, quantiles
+from measurement import run
 from network import Network
 from process import Failure
 from ramson import OR_PORT
@@ -333,21 +333,9 @@ def parse():
 
 def main():
     options = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     os.sched_setaffinity(0, options.others)  # and so does everything that is started from here
-    say = Say()
-    try:
-        result = measure(options, say)
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    except (Failure, OSError, RuntimeError) as error:
-        say(f"failed: {error}")
-        return 1
-    print(json.dumps(result, indent=2) if options.json else table(result))
-    return 0
+    run(measure, options, table)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,20 +7,17 @@ in turn as the middle relay.
 """
 
 import argparse
-import json
 import os
-import signal
 import statistics
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "network"))
 
 import interactive
 from far import FarRelay
+from measurement import run
 from network import Network
-from process import Failure
 
 ROWS = (("link idle", "idle"), ("a circuit of its own", "interactive"),
         ("on one of the bulk circuits", "bulk"))
@@ -79,23 +76,8 @@ def main():
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("that many make no sense")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
-    start = time.monotonic()
-
-    def say(text):
-        print(f"[{time.monotonic() - start:4.0f} s] {text}", file=sys.stderr, flush=True)
-    try:
-        result = measure(options, say)
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    except (Failure, OSError, RuntimeError) as error:
-        say(f"failed: {error}")
-        return 1
-    print(json.dumps(result, indent=2) if options.json else table(result))
-    return 0
+    run(measure, options, table)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

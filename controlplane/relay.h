@@ -26,6 +26,8 @@ struct parameter_store;
 struct hsdir;
 struct onion_table;
 struct dos;
+struct origin;
+struct status_server;
 
 struct relay {
     struct uv_loop_s *loop;
@@ -50,6 +52,8 @@ struct relay {
     struct hsdir *hsdir;
     struct onion_table *onion;
     struct dos *dos;
+    struct origin *origin; // NULL: a relay that is nobody's client
+    struct status_server *status;
     bool stopping; // refuses new links and circuits
 };
 

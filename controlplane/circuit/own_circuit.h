@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Circuits that begin at this relay: built for who asks, shared by those who ask for the same, and
-// closed when nobody has used them for a while. Of one hop so far. Control thread only.
+// Circuits that begin here: a handshake with each relay of a path in turn (protocol section 2,
+// 2.24, 2.26). What they are for, and who may use them, is origin/'s to know; circuits of one hop
+// for directory requests are shared here (own_circuit_get). Control thread only.
 #pragma once
 
 #include <stdbool.h>
@@ -10,15 +11,19 @@
 #include "link/link.h"
 
 struct circuit;
+struct message;
 struct relay;
 struct own_circuit_request;
 
-enum { OWN_CIRCUIT_HOPS_MAX = 1 };
+enum { OWN_CIRCUIT_HOPS_MAX = 8 };
 
 struct own_circuit_hop {
     struct link_target target;
-    bool has_ntor_key; // else CREATE_FAST, which only the first hop can be asked for
+    bool has_ntor_key; // else CREATE_FAST, which only the first hop of one can be asked for
     uint8_t ntor_key[32];
+    // What the relay can do. Congestion control and Counter Galois Onion are asked of the last hop
+    // only, and ntor-v3 of others only with CGO (2.24).
+    bool ntor_v3, congestion_control, cgo;
 };
 
 struct own_circuit_path {
@@ -26,12 +31,48 @@ struct own_circuit_path {
     struct own_circuit_hop hops[OWN_CIRCUIT_HOPS_MAX];
 };
 
+// ---- circuits of one user
+
+// No callback comes from inside a call of the user's.
+struct own_circuit_ops {
+    // A hop answered: `hops` of the path stand now. May be NULL.
+    void (*hop_built)(struct circuit *c, unsigned hops);
+    // All hops stand: streams may be begun (stream_begin), messages sent. Again after
+    // own_circuit_extend.
+    void (*opened)(struct circuit *c);
+    // A relay message that is no stream's and not of flow control, from hop relay.hop (1 is the
+    // first). False: it was not expected, and the circuit is closed. NULL: none is.
+    bool (*message)(struct circuit *c, const struct message *m);
+    // The last call, for every circuit, also those that the user closed. `by_network`: somebody on
+    // the path ended it. Hops that stood: own_circuit_hops_built.
+    void (*closed)(struct circuit *c, enum destroy_reason reason, bool by_network);
+};
+
+// NULL: no memory, or a path that can't be. `path` is copied.
+struct circuit *own_circuit_build(struct relay *relay, const struct own_circuit_path *path,
+                                  const struct own_circuit_ops *ops, void *user);
+// Another user takes it over.
+void own_circuit_set_user(struct circuit *c, const struct own_circuit_ops *ops, void *user);
+void *own_circuit_user(const struct circuit *c);
+const struct own_circuit_path *own_circuit_path(const struct circuit *c);
+unsigned own_circuit_hops_built(const struct circuit *c);
+// One more hop behind the last one. False: no room, no RELAY_EARLY left, or it is still being
+// built.
+bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop);
+// A relay message that is no stream's to one hop (1 is the first).
+void own_circuit_send(struct circuit *c, unsigned hop, enum relay_command command, const void *body,
+                      uint16_t length);
+// DESTROY goes out with reason 0 (2.37); `closed` gets `reason`.
+void own_circuit_close(struct circuit *c, enum destroy_reason reason);
+
+// ---- circuits of one hop that are shared
+
 // The circuit stands, and streams may be begun on it now (stream_begin); or NULL, and why. It is
 // not the user's: who wants to use it later asks again.
 typedef void (*own_circuit_ready_fn)(void *user, struct circuit *c, enum destroy_reason reason);
 
-// Finds an open circuit on this path, joins one that is being built, or builds one. The answer
-// comes later, never from inside this call. NULL: no memory, or a path that can't be.
+// Finds an open circuit on this path of one hop, joins one that is being built, or builds one. The
+// answer comes later, never from inside this call. NULL: no memory, or a path that can't be.
 struct own_circuit_request *own_circuit_get(struct relay *relay,
                                             const struct own_circuit_path *path,
                                             own_circuit_ready_fn ready, void *user);

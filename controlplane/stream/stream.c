@@ -331,7 +331,7 @@ static void take_end(struct circuit *c, struct stream *s, const struct message *
         drop(c);
 }
 
-static void take_connected(struct circuit *c, struct stream *s)
+static void take_connected(struct circuit *c, struct stream *s, const struct message *m)
 {
     if (!s) {
         drop(c);
@@ -340,7 +340,7 @@ static void take_connected(struct circuit *c, struct stream *s)
     } else {
         s->connected = true;
         if (s->ops && s->ops->connected)
-            s->ops->connected(s);
+            s->ops->connected(s, m->payload, m->length);
     }
 }
 
@@ -393,7 +393,7 @@ void circuit_take_stream_message(struct circuit *c, const struct message *m)
         take_end(c, s, m);
         break;
     case RELAY_CONNECTED:
-        take_connected(c, s);
+        take_connected(c, s, m);
         break;
     case RELAY_SENDME:
         take_sendme(c, s, m);

@@ -17,16 +17,20 @@ struct circuit;
 struct stream;
 
 struct stream_ops {
-    // CONNECTED came: for a stream that we began. May be NULL for others.
-    void (*connected)(struct stream *s);
+    // CONNECTED came, with this body: for a stream that we began. May be NULL for others.
+    void (*connected)(struct stream *s, const uint8_t *body, size_t length);
+    // RESOLVED came, with this body, and ends the stream: for one that we began with RESOLVE; else
+    // NULL.
+    void (*resolved)(struct stream *s, const uint8_t *body, size_t length);
     // The next bytes of the other side, at most RELAY_BODY_MAX. They have been taken when this
-    // returns; a user that can't keep them closes the stream.
+    // returns; a user that can't keep them closes the stream. See stream_set_held.
     void (*data)(struct stream *s, const uint8_t *bytes, size_t length);
     // Asks for the next bytes to send, called only when they can be sent. Returns how many of
     // `capacity` were written to `out`; 0: none at present, asked again after stream_wake;
     // STREAM_END: there are no more, and END is sent.
     int (*produce)(struct stream *s, uint8_t *out, size_t capacity);
-    // The last call: END came, or the circuit is gone (END_DESTROY), or our own END was sent.
+    // The last call: END came, or the circuit is gone (END_DESTROY), or our own END was sent. While
+    // it runs stream_end_body says what else END said.
     void (*closed)(struct stream *s, enum end_reason reason);
 };
 
@@ -37,9 +41,9 @@ struct stream_info {
     struct address peer; // that hop's; ADDRESS_NONE: its link is gone
 };
 
-// Begins a stream on a circuit of ours (circuit/own_circuit.h) with this message: RELAY_BEGIN_DIR
-// has no body. What is produced is sent at once, not only after CONNECTED. NULL: no memory, or no
-// stream id is free.
+// Begins a stream on a circuit of ours (circuit/own_circuit.h), with its last hop, with this
+// message: RELAY_BEGIN, RELAY_BEGIN_DIR (which has no body), RELAY_RESOLVE. What is produced is
+// sent at once, not only after CONNECTED. NULL: no memory, or no stream id is free.
 struct stream *stream_begin(struct circuit *c, enum relay_command command, const void *body,
                             uint16_t length, const struct stream_ops *ops, void *user);
 
@@ -47,6 +51,12 @@ struct stream *stream_begin(struct circuit *c, enum relay_command command, const
 void stream_set_user(struct stream *s, const struct stream_ops *ops, void *user);
 void *stream_user(const struct stream *s);
 struct stream_info stream_info(const struct stream *s);
+// The body of the END that came, with its reason; valid in `closed`. NULL: none came.
+const uint8_t *stream_end_body(const struct stream *s, size_t *length);
+// So many of the bytes that `data` gave are still held by the user, who can't pass them on: above a
+// limit the other side is told to stop (XOFF, or no SENDME for the stream), below another to go on
+// (4.15, 4.16). 0 unless said; to be said after each change.
+void stream_set_held(struct stream *s, size_t bytes);
 // There are bytes to produce again.
 void stream_wake(struct stream *s);
 // END with this reason; what was not yet produced is not sent. `closed` follows.

@@ -51,11 +51,11 @@ enum message_type {
     MSG_TLS_REKEY, // conn, tls.rx and/or tls.tx (secret; cipher 0 = unchanged);
                    // payload = handshake bytes to seal under the old tx key first
     MSG_LINK_OPEN, // conn: the link handshake is accepted; MSG_CIRCUIT_DIAL may follow
-    MSG_CIRCUIT_ACCEPT, // circuit, crypto (secret), command, payload = body of CREATED2 or
-                        // CREATED_FAST: installs the keys, then answers. With command 0, for an end
-                        // that we dialled and that was created: installs the keys of a circuit of
-                        // one hop that begins here; `crypto` is as the hop has it, forward first,
-                        // and tor1 only. From then on it is like an end towards an origin
+    MSG_CIRCUIT_ACCEPT,  // circuit, crypto (secret), command, payload = body of CREATED2 or
+                         // CREATED_FAST: installs the keys, then answers
+    MSG_CIRCUIT_ADD_HOP, // circuit = an end that we dialled and that was created, crypto (secret),
+                         // as the hop has it, forward first: the circuit begins here and has this
+                         // hop, behind those that it had
     MSG_CIRCUIT_DIAL,   // conn, cookie, command, payload = body of CREATE2: a new end on this link.
                         // Answer: CIRCUIT_DIALLED, then CIRCUIT_CREATED; or CIRCUIT_CLOSED (cookie;
                         // circuit may be invalid)
@@ -68,10 +68,11 @@ enum message_type {
                            // CIRCUIT_CLOSED comes
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
                            // away from it once spliced), relay_command, stream_id, tell, payload.
+                           // For one that begins here: relay.hop, and command, RELAY_EARLY or 0.
                            // While the layer is on its way there it waits. Without memory for the
                            // cell, or for a message up that it asks for, the circuit is closed with
                            // RESOURCELIMIT
-    MSG_CIRCUIT_JOIN, // circuit = the end towards the origin of a circuit that ends here,
+    MSG_CIRCUIT_JOIN,      // circuit = the end towards the origin of a circuit that ends here,
                       // peer.{worker,circuit} = the same of another: cells that nobody recognises
                       // on the first go to the origin of the second from now on.
                       // peer.relay.command, payload: this message is sent to the first one's origin
@@ -171,6 +172,8 @@ enum originate_tell {
 
 struct relay_info {
     uint8_t command;
+    // Of a circuit that begins here: the hop that it is for, or from; 1 is the first. Else 0.
+    uint8_t hop;
     uint8_t tell; // enum originate_tell, of a message that is sent
     uint16_t stream_id;
     uint8_t tag[20];    // authenticates this cell in a SENDME

@@ -277,9 +277,10 @@ static int on_produce(struct stream *s, uint8_t *out, size_t capacity)
     return (int)writer_length(&w);
 }
 
-static void on_stream_connected(struct stream *s)
+static void on_stream_connected(struct stream *s, const uint8_t *body, size_t length)
 {
     struct dir_connection *c = stream_user(s);
+    (void)body, (void)length;
     c->reached = true;
 }
 

@@ -255,9 +255,9 @@ static void test_shared(void **state)
 static unsigned connected_calls, closed_calls, received;
 static enum end_reason closed_reason;
 
-static void connected(struct stream *s)
+static void connected(struct stream *s, const uint8_t *body, size_t length)
 {
-    (void)s;
+    (void)s, (void)body, (void)length;
     connected_calls++;
 }
 

@@ -142,7 +142,7 @@ static void start_stream(void)
     struct dir_request r = request_to_or_port();
     start(&r);
     fake_circuit_answer(DESTROY_NONE);
-    fake_circuits.stream.ops->connected(&fake_circuits.stream);
+    fake_circuits.stream.ops->connected(&fake_circuits.stream, NULL, 0);
 }
 
 static void push(const char *text)
@@ -181,7 +181,7 @@ static void test_get(void **state)
     size_t n = fake_stream_pull(text, sizeof(text)); // before CONNECTED, too
     assert_int_equal(n, sizeof(wanted) - 1);
     assert_memory_equal(text, wanted, n);
-    fake_circuits.stream.ops->connected(&fake_circuits.stream);
+    fake_circuits.stream.ops->connected(&fake_circuits.stream, NULL, 0);
     push("HTTP/1.0 200 OK\r\nContent-Encoding:  x-zstd \r\nContent-Length: 5\r\n\r\nhello");
     expect(DIR_ANSWERED);
     assert_int_equal(got.status, 200);

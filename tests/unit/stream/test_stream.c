@@ -62,9 +62,10 @@ static void data(struct stream *s, const uint8_t *bytes, size_t length)
         stream_close(s, u->close_on_data);
 }
 
-static void connected(struct stream *s)
+static void connected(struct stream *s, const uint8_t *body, size_t length)
 {
     struct user *u = stream_user(s);
+    (void)body, (void)length;
     u->connected_calls++;
 }
 

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// An application's stream: it waits for a circuit that may carry it, begins there, and tries
+// another when the exit refuses for reasons of its own (protocol 9.30–9.32). Control thread only.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/cell.h"
+
+struct app_stream;
+struct app_streams;
+struct origin;
+struct origin_circuit;
+
+enum { APP_HOST_MAX = 255, APP_TOKEN_MAX = 512, APP_ANSWERS_MAX = 16 };
+
+enum app_command { APP_CONNECT, APP_RESOLVE, APP_RESOLVE_PTR };
+
+// Streams that differ in one of these never share a circuit. What does not isolate is left zero.
+struct app_isolation {
+    uint32_t group;        // of listeners (session group)
+    uint32_t epoch;        // new identities asked for since the start
+    uint8_t protocol;      // 's' SOCKS, 'h' HTTP; 0: does not isolate
+    struct address client; // ADDRESS_NONE: does not isolate
+    uint8_t token[32];     // digest of credentials; zeros: none
+    bool by_destination;   // by host
+    bool by_port;
+};
+
+struct app_request {
+    enum app_command command;
+    char host[APP_HOST_MAX + 1]; // a name, or "" when `address` says it
+    struct address address;      // with IPv4 or IPv6; ADDRESS_NONE: `host` counts
+    uint16_t port;
+    bool ipv4, ipv6, prefer_ipv6; // what an exit may use for a name (BEGIN's flags)
+    struct app_isolation isolation;
+};
+
+struct app_answer {
+    enum { APP_ANSWER_NAME, APP_ANSWER_ADDRESS } kind;
+    struct address address;
+    char name[APP_HOST_MAX + 1];
+    uint32_t ttl_s;
+};
+
+// Why it ended before it was connected, for the application (9.28); with END's reason beside it.
+enum app_failure {
+    APP_FAILED_END,         // by END: see the reason
+    APP_FAILED_NO_CIRCUIT,  // none could be had in time
+    APP_FAILED_TIMEOUT,     // SocksTimeout
+    APP_FAILED_RESOLVE,     // the name can't be resolved, for good
+    APP_FAILED_RESOLVE_NOW, // … for now
+    APP_FAILED_REFUSED,     // never asked for: .onion, .exit, a private address, …
+    APP_FAILED_MEMORY,
+};
+
+// No callback comes from inside a call of the user's.
+struct app_stream_ops {
+    void (*connected)(struct app_stream *s); // a CONNECT
+    void (*resolved)(struct app_stream *s, const struct app_answer *answers, unsigned n);
+    // As of struct stream_ops (stream/stream.h). `produce` is asked before `connected`, too
+    // (optimistic data), and what it gave is kept for another try until the stream is connected.
+    void (*data)(struct app_stream *s, const uint8_t *bytes, size_t length);
+    int (*produce)(struct app_stream *s, uint8_t *out, size_t capacity);
+    // The last call. `failure` counts when it was never connected.
+    void (*closed)(struct app_stream *s, enum end_reason reason, enum app_failure failure);
+};
+
+struct app_streams *app_streams_create(struct origin *origin); // NULL: no memory
+void app_streams_free(struct app_streams *all); // NULL is fine; ends all, each with its `closed`
+void app_streams_tick(struct app_streams *all);
+// A circuit has opened, or something else has changed: look again for those who wait.
+void app_streams_look(struct app_streams *all);
+
+struct app_stream *app_stream_open(struct origin *origin, const struct app_request *request,
+                                   const struct app_stream_ops *ops, void *user); // NULL: no memory
+void *app_stream_user(const struct app_stream *s);
+void app_stream_wake(struct app_stream *s); // there is something to produce
+// So many bytes that `data` gave have not gone to the application yet: above a limit the other side
+// is told to wait (XOFF, or no SENDME), below to go on. To be said after each change.
+void app_stream_set_held(struct app_stream *s, size_t bytes);
+// Ends it; `closed` follows.
+void app_stream_close(struct app_stream *s);
+
+struct app_stream_info {
+    uint64_t id;
+    const struct app_request *request;
+    const struct origin_circuit *circuit; // NULL: waits
+    bool connected;
+    uint64_t age_ms, received_bytes, sent_bytes;
+};
+void app_streams_each(const struct app_streams *all,
+                      void (*each)(void *user, const struct app_stream_info *info), void *user);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cursor.h"
+#include "whole_file.h"
 
 void keyfile_fail(const struct keyfile_error *error, const char *format, ...)
 {
@@ -68,64 +68,13 @@ int keyfile_read(const char *path, void *out, size_t capacity, size_t *length,
     return err;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = write(fd, bytes, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        bytes += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
-
-// So that the rename is on disk, too. Not every file system can; then it is as good as it gets.
-static void sync_directory_of(const char *path)
-{
-    char directory[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL || (size_t)(slash - path) >= sizeof(directory))
-        return;
-    memcpy(directory, path, (size_t)(slash - path));
-    directory[slash - path] = '\0';
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    close(fd);
-}
-
 int keyfile_write(const char *path, const void *bytes, size_t length, time_t made,
                   const struct keyfile_error *error)
 {
-    char temporary[PATH_MAX];
-    int n = snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-    if (n < 0 || (size_t)n >= sizeof(temporary)) {
-        keyfile_fail(error, "%s: the path is too long", path);
-        return -ENAMETOOLONG;
-    }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int err = fd < 0 ? -errno : write_all(fd, bytes, length);
-    struct timespec times[2] = {{.tv_sec = made}, {.tv_sec = made}};
-    if (err == 0 && made != 0 && futimens(fd, times) < 0)
-        err = -errno;
-    if (err == 0 && fsync(fd) < 0)
-        err = -errno;
-    if (fd >= 0 && close(fd) < 0 && err == 0)
-        err = -errno;
-    if (err == 0 && rename(temporary, path) < 0)
-        err = -errno;
-    if (err < 0) {
+    int err = whole_file_write(path, bytes, length, made);
+    if (err < 0)
         keyfile_fail(error, "%s: cannot be written: %s", path, strerror(-err));
-        if (fd >= 0)
-            unlink(temporary);
-        return err;
-    }
-    sync_directory_of(path);
-    return 0;
+    return err;
 }
 
 static int make_header(const char *type, const char *tag, char out[KEYFILE_HEADER_LEN + 1])

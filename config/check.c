@@ -24,6 +24,10 @@ void config_defaults(struct config *c)
     c->dataplane.poll = CONFIG_POLL_ADAPTIVE;
     for (unsigned i = 0; i < CONFIG_INTERFACES_MAX; i++)
         c->dataplane.interfaces[i].mtu = 1500;
+    for (unsigned i = 0; i < CONFIG_SOCKS_MAX; i++) {
+        c->socks[i].mode = 0600;
+        c->socks[i].ipv4 = c->socks[i].ipv6 = c->socks[i].dns = c->socks[i].http = true;
+    }
 }
 
 // How memory_mb is shared out: what one object takes, with its pool's own overhead, and its part of
@@ -117,6 +121,25 @@ static void derive_pools(struct config_dataplane *d)
     }
 }
 
+// Listeners of the same name are one group, the others are each their own.
+static void derive_socks(struct config *c)
+{
+    for (unsigned i = 0; i < c->socks_count; i++) {
+        struct config_socks *s = &c->socks[i];
+        s->isolates = 1U << CONFIG_ISOLATE_CREDENTIALS | 1U << CONFIG_ISOLATE_CLIENT;
+        for (unsigned j = 0; j < s->isolate_count; j++)
+            s->isolates |= 1U << s->isolate[j];
+        for (unsigned j = 0; j < s->share_count; j++)
+            s->isolates &= ~(1U << s->share[j]);
+        s->group = i + 1;
+        for (unsigned j = 0; j < i && s->group_name[0]; j++)
+            if (strcmp(s->group_name, c->socks[j].group_name) == 0) {
+                s->group = c->socks[j].group;
+                break;
+            }
+    }
+}
+
 void config_derive(struct config *c)
 {
     for (unsigned i = 0; i < c->address_count; i++)
@@ -126,6 +149,7 @@ void config_derive(struct config *c)
     if (c->bandwidth_burst == 0)
         c->bandwidth_burst = c->bandwidth_rate;
     derive_pools(&c->dataplane);
+    derive_socks(c);
 }
 
 // ---- checks across keys
@@ -321,11 +345,29 @@ static bool check_memory(struct check *check)
     return wrong(check, found, expected);
 }
 
+static bool check_socks(struct check *check)
+{
+    const struct config *c = check->config;
+    for (unsigned i = 0; i < c->socks_count; i++) {
+        const struct config_socks *s = &c->socks[i];
+        name_path(check, "socks[%u].listen", i);
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(s->listen.path, c->socks[j].listen.path) == 0 &&
+                (s->listen.path[0] ||
+                 address_equal(&s->listen.address, &c->socks[j].listen.address)))
+                return wrong(check, "the same place a second time", "each place once");
+        name_path(check, "socks[%u].ipv4", i);
+        if (!s->ipv4 && !s->ipv6)
+            return wrong(check, "neither ipv4 nor ipv6", "at least one of them");
+    }
+    return true;
+}
+
 bool config_check(const struct config *config, struct config_error *error)
 {
-    static bool (*const checks[])(struct check *) = {check_bandwidth,  check_authorities,
-                                                     check_cpus,       check_memory,
-                                                     check_interfaces, check_addresses};
+    static bool (*const checks[])(struct check *) = {
+        check_bandwidth,  check_authorities, check_cpus, check_memory,
+        check_interfaces, check_addresses,   check_socks};
     struct check check = {.config = config, .error = error};
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         if (!checks[i](&check))

@@ -109,6 +109,28 @@ static const struct field dos_fields[] = {
 
 static const struct section dos_section = {dos_fields, COUNT_OF(dos_fields)};
 
+static const struct field socks_fields[] = {
+    {"listen", "\"127.0.0.1:9050\", \"[::1]:9050\" or \"unix:/PATH\"", VALUE_STRING,
+     .required = true, .store = store_listen, PLACE(struct config_socks, listen)},
+    {"mode", "\"0600\", \"0660\" or \"0666\"", VALUE_STRING, .store = store_mode,
+     PLACE(struct config_socks, mode)},
+    {"isolate", "\"destination\", \"port\" or \"protocol\"", VALUE_STRING, .store = store_isolate,
+     LIST(struct config_socks, isolate, isolate_count, 0, CONFIG_ISOLATIONS)},
+    {"share", "\"credentials\" or \"client\"", VALUE_STRING, .store = store_share,
+     LIST(struct config_socks, share, share_count, 0, CONFIG_ISOLATIONS)},
+    {"group", "a name of 1 to 31 letters, digits, '-' and '_'", VALUE_STRING, .store = store_group,
+     PLACE(struct config_socks, group_name)},
+    {"extended_errors", "true or false", VALUE_BOOL, PLACE(struct config_socks, extended_errors)},
+    {"names_only", "true or false", VALUE_BOOL, PLACE(struct config_socks, names_only)},
+    {"ipv4", "true or false", VALUE_BOOL, PLACE(struct config_socks, ipv4)},
+    {"ipv6", "true or false", VALUE_BOOL, PLACE(struct config_socks, ipv6)},
+    {"prefer_ipv6", "true or false", VALUE_BOOL, PLACE(struct config_socks, prefer_ipv6)},
+    {"dns", "true or false", VALUE_BOOL, PLACE(struct config_socks, dns)},
+    {"http", "true or false", VALUE_BOOL, PLACE(struct config_socks, http)},
+};
+
+static const struct section socks_section = {socks_fields, COUNT_OF(socks_fields)};
+
 static const struct field log_fields[] = {
     {"level", "\"error\", \"warn\", \"notice\", \"info\" or \"debug\"", VALUE_STRING,
      .store = store_log_level, PLACE(struct config, log.level)},
@@ -146,6 +168,8 @@ static const struct field root_fields[] = {
     {"hsdir_cache_mb", "a number of megabytes from 1 to 1048576", VALUE_INTEGER, .min = 1,
      .max = 1048576, PLACE(struct config, hsdir_cache_mb)},
     {"dos", "an object", VALUE_OBJECT, .section = &dos_section, PLACE(struct config, dos)},
+    {"socks", "a listener, { \"listen\": \"127.0.0.1:9050\" }", VALUE_OBJECT,
+     .section = &socks_section, LIST(struct config, socks, socks_count, 0, CONFIG_SOCKS_MAX)},
     {"log", "an object", VALUE_OBJECT, .section = &log_section, .offset = 0,
      .size = sizeof(struct config)},
 };

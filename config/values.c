@@ -10,6 +10,9 @@
 
 #include "config/config.h"
 
+static const char name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789-_";
+
 static bool all(const char *text, int (*is)(int))
 {
     for (; *text; text++)
@@ -222,4 +225,91 @@ const char *store_dos_switch(const char *text, void *out)
         }
     }
     return "\"consensus\", \"on\" or \"off\"";
+}
+
+// ---- where applications come in
+
+// "ADDRESS:PORT", IPv6 in brackets.
+static bool parse_address_port(const char *text, struct address *out)
+{
+    char host[ADDRESS_TEXT_MAX];
+    const char *colon = strrchr(text, ':');
+    unsigned port;
+    if (!colon || (size_t)(colon - text) >= sizeof(host) ||
+        !parse_number(colon + 1, text + strlen(text), 65535, &port) || port == 0)
+        return false;
+    bool bracketed = text[0] == '[' && colon > text && colon[-1] == ']';
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - 2 * bracketed, text + bracketed);
+    if (!address_parse(host, out) || (out->family == ADDRESS_IPV6) != bracketed)
+        return false;
+    out->port = (uint16_t)port;
+    return true;
+}
+
+const char *store_listen(const char *text, void *out)
+{
+    static const char expected[] = "\"127.0.0.1:9050\", \"[::1]:9050\" or \"unix:/PATH\"";
+    struct config_socks socks = {0};
+    if (strncmp(text, "unix:", 5) == 0) {
+        const char *path = text + 5;
+        if (path[0] != '/' || has_control(path))
+            return expected;
+        if (strlen(path) > CONFIG_SOCKET_PATH_MAX)
+            return "a path of at most 107 bytes, as for every Unix socket";
+        snprintf(socks.listen.path, sizeof(socks.listen.path), "%s", path);
+    } else if (!parse_address_port(text, &socks.listen.address)) {
+        return expected;
+    }
+    memcpy(out, &socks.listen, sizeof(socks.listen));
+    return NULL;
+}
+
+const char *store_mode(const char *text, void *out)
+{
+    static const unsigned modes[] = {0600, 0660, 0666};
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "%04o", modes[i]);
+        if (strcmp(text, name) == 0) {
+            memcpy(out, &modes[i], sizeof(modes[i]));
+            return NULL;
+        }
+    }
+    return "\"0600\", \"0660\" or \"0666\"";
+}
+
+static bool store_isolation(const char *text, enum config_isolation first,
+                            enum config_isolation last, void *out)
+{
+    static const char *const names[] = {"credentials", "client", "destination", "port", "protocol"};
+    for (enum config_isolation i = first; i <= last; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            memcpy(out, &i, sizeof(i));
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *store_isolate(const char *text, void *out)
+{
+    return store_isolation(text, CONFIG_ISOLATE_DESTINATION, CONFIG_ISOLATE_PROTOCOL, out)
+               ? NULL
+               : "\"destination\", \"port\" or \"protocol\"";
+}
+
+const char *store_share(const char *text, void *out)
+{
+    return store_isolation(text, CONFIG_ISOLATE_CREDENTIALS, CONFIG_ISOLATE_CLIENT, out)
+               ? NULL
+               : "\"credentials\" or \"client\"";
+}
+
+const char *store_group(const char *text, void *out)
+{
+    size_t length = strlen(text);
+    if (length < 1 || length > CONFIG_GROUP_NAME_MAX || text[strspn(text, name_characters)])
+        return "a name of 1 to 31 letters, digits, '-' and '_'";
+    memcpy(out, text, length + 1);
+    return NULL;
 }

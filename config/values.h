@@ -14,4 +14,9 @@ const char *store_prefix(const char *text, void *out);      // struct config_pre
 const char *store_digest(const char *text, void *out);      // uint8_t[CONFIG_DIGEST_LEN]
 const char *store_poll(const char *text, void *out);        // enum config_poll
 const char *store_dos_switch(const char *text, void *out);  // enum config_dos_switch
+const char *store_listen(const char *text, void *out);      // struct config_socks' listen
+const char *store_mode(const char *text, void *out);        // unsigned
+const char *store_isolate(const char *text, void *out);     // enum config_isolation
+const char *store_share(const char *text, void *out);       // enum config_isolation
+const char *store_group(const char *text, void *out);       // char[]
 const char *store_log_level(const char *text, void *out);   // enum log_level

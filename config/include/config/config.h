@@ -26,6 +26,9 @@ enum {
     CONFIG_HELPERS_MAX = 32,
     CONFIG_INTERFACES_MAX = 8,
     CONFIG_CPU_MAX = 1023,
+    CONFIG_SOCKS_MAX = 16,
+    CONFIG_SOCKET_PATH_MAX = 107, // what a struct sockaddr_un can hold
+    CONFIG_GROUP_NAME_MAX = 31,
     CONFIG_DIGEST_LEN = 20,
 };
 
@@ -83,6 +86,35 @@ struct config_dos {
     unsigned streams_per_s, streams_burst;
 };
 
+// What keeps two applications' streams off the same circuit; the first two unless `share` says not.
+enum config_isolation {
+    CONFIG_ISOLATE_CREDENTIALS, // SOCKS user and password, or the like of HTTP
+    CONFIG_ISOLATE_CLIENT,      // the application's address
+    CONFIG_ISOLATE_DESTINATION, // the host that it asks for
+    CONFIG_ISOLATE_PORT,        // … and the port
+    CONFIG_ISOLATE_PROTOCOL,    // SOCKS4, SOCKS5, HTTP
+    CONFIG_ISOLATIONS,
+};
+
+// Where applications come in.
+struct config_socks {
+    struct {
+        char path[CONFIG_SOCKET_PATH_MAX + 1]; // of a Unix socket; empty: `address`
+        struct address address;
+    } listen;
+    unsigned mode; // a Unix socket's permissions
+    enum config_isolation isolate[CONFIG_ISOLATIONS], share[CONFIG_ISOLATIONS];
+    unsigned isolate_count, share_count;
+    unsigned isolates;                          // what comes of both: 1 << enum config_isolation
+    char group_name[CONFIG_GROUP_NAME_MAX + 1]; // empty: a group of its own
+    uint32_t group;       // listeners whose streams may share circuits have the same; at least 1
+    bool extended_errors; // SOCKS5 codes F0 to F7
+    bool names_only;      // refuses applications that look names up by themselves
+    bool ipv4, ipv6, prefer_ipv6; // what an exit may connect to
+    bool dns;                     // names are taken at all
+    bool http;                    // CONNECT, beside SOCKS
+};
+
 struct config {
     char nickname[CONFIG_NICKNAME_MAX + 1];
     char contact[CONFIG_CONTACT_MAX + 1];     // one line; empty if not set
@@ -101,6 +133,8 @@ struct config {
     unsigned directory_authority_count; // may be 0: published nowhere
     struct config_dataplane dataplane;
     struct config_dos dos;
+    struct config_socks socks[CONFIG_SOCKS_MAX];
+    unsigned socks_count;    // 0: nobody's client
     unsigned hsdir_cache_mb; // onion services' descriptors take no more memory than this
     struct {
         enum log_level level;

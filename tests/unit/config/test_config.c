@@ -177,6 +177,47 @@ static void test_pools_follow_memory(void **state)
     config_free(c);
 }
 
+// Where applications come in: the defaults are C tor's.
+static void test_socks(void **state)
+{
+    (void)state;
+    struct config *c = load_edited("notice", "info");
+    assert_int_equal(c->socks_count, 0);
+    config_free(c);
+    c = load_edited(
+        "\"or_port\": 9001",
+        "\"or_port\": 9001, \"socks\": [ { \"listen\": \"127.0.0.1:9050\" },"
+        " { \"listen\": \"[::1]:9050\", \"group\": \"a\", \"isolate\": [\"port\", \"destination\"],"
+        "   \"share\": [\"client\"], \"names_only\": true, \"ipv4\": false },"
+        " { \"listen\": \"unix:/run/ramson/socks\", \"group\": \"a\", \"mode\": \"0660\","
+        "   \"share\": [\"client\", \"credentials\"], \"isolate\": [\"protocol\"],"
+        "   \"extended_errors\": true, \"prefer_ipv6\": true, \"dns\": false, \"http\": false } ]");
+    assert_int_equal(c->socks_count, 3);
+    const struct config_socks *s = c->socks;
+    char text[ADDRESS_TEXT_MAX];
+    assert_string_equal(address_format(&s[0].listen.address, text), "127.0.0.1:9050");
+    assert_string_equal(s[0].listen.path, "");
+    assert_int_equal(s[0].isolates, 1U << CONFIG_ISOLATE_CREDENTIALS | 1U << CONFIG_ISOLATE_CLIENT);
+    assert_true(s[0].ipv4 && s[0].ipv6 && s[0].dns && s[0].http);
+    assert_false(s[0].prefer_ipv6 || s[0].names_only || s[0].extended_errors);
+    assert_int_equal(s[0].mode, 0600);
+    assert_string_equal(address_format(&s[1].listen.address, text), "[::1]:9050");
+    assert_int_equal(s[1].isolates, 1U << CONFIG_ISOLATE_CREDENTIALS |
+                                        1U << CONFIG_ISOLATE_DESTINATION |
+                                        1U << CONFIG_ISOLATE_PORT);
+    assert_true(s[1].names_only && s[1].ipv6 && !s[1].ipv4);
+    assert_string_equal(s[2].listen.path, "/run/ramson/socks");
+    assert_int_equal(s[2].listen.address.family, ADDRESS_NONE);
+    assert_int_equal(s[2].mode, 0660);
+    assert_int_equal(s[2].isolates, 1U << CONFIG_ISOLATE_PROTOCOL);
+    assert_true(s[2].extended_errors && s[2].prefer_ipv6 && !s[2].dns && !s[2].http);
+    // The two named ones are one group, the other is its own.
+    assert_int_not_equal(s[0].group, 0);
+    assert_int_not_equal(s[0].group, s[1].group);
+    assert_int_equal(s[1].group, s[2].group);
+    config_free(c);
+}
+
 // Changes of the example that are fine.
 static const struct {
     const char *from, *to;
@@ -248,7 +289,7 @@ static const struct {
     {"\"or_port\": 9001", "\"onion_services\": []",
      "r.json:6:3: onion_services: found an unknown key, expected one of nickname, contact, "
      "data_directory, address, or_port, exit_policy, bandwidth_rate, bandwidth_burst, "
-     "testing_network, directory_authorities, dataplane, hsdir_cache_mb, dos, log"},
+     "testing_network, directory_authorities, dataplane, hsdir_cache_mb, dos, socks, log"},
     {"\"or_port\": 9001", "\"or port\\n\": 9001",
      "r.json:6:3: or port?: found an unknown key, expected \"or_port\""},
     {"  \"or_port\": 9001,\n", "",
@@ -263,6 +304,9 @@ static const struct {
     {"\"addresses\": [\"203.0.113.5/24\"],", "",
      "r.json:18:7: dataplane.interfaces[0].addresses: found nothing, expected a list of 1 to 8, "
      "each an IPv4 address with its prefix length, such as \"203.0.113.5/24\""},
+    {"\"or_port\": 9001", "\"socks\": [ {} ]",
+     "r.json:6:14: socks[0].listen: found nothing, expected \"127.0.0.1:9050\", \"[::1]:9050\" or "
+     "\"unix:/PATH\""},
     // types
     {"\"ramson0\"", "7", "r.json:2:15: nickname: found 7, expected 1 to 19 letters and digits"},
     {"9001", "\"9001\"", "r.json:6:14: or_port: found \"9001\", expected a port from 1 to 65535"},
@@ -279,6 +323,62 @@ static const struct {
      "r.json:5:15: address[0]: found 1, expected an IPv4 address such as \"203.0.113.5\""},
     {"{ \"level\": \"notice\" }", "\"notice\"",
      "r.json:22:10: log: found \"notice\", expected an object"},
+    // where applications come in
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1\" } ]",
+     "r.json:6:26: socks[0].listen: found \"127.0.0.1\", expected \"127.0.0.1:9050\", "
+     "\"[::1]:9050\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1:0\" } ]",
+     "r.json:6:26: socks[0].listen: found \"127.0.0.1:0\", expected \"127.0.0.1:9050\", "
+     "\"[::1]:9050\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1:65536\" } ]",
+     "r.json:6:26: socks[0].listen: found \"127.0.0.1:65536\", expected \"127.0.0.1:9050\", "
+     "\"[::1]:9050\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"::1:9050\" } ]",
+     "r.json:6:26: socks[0].listen: found \"::1:9050\", expected \"127.0.0.1:9050\", "
+     "\"[::1]:9050\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"[127.0.0.1]:9050\" } ]",
+     "r.json:6:26: socks[0].listen: found \"[127.0.0.1]:9050\", expected \"127.0.0.1:9050\", "
+     "\"[::1]:9050\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"localhost:9050\" } ]",
+     "r.json:6:26: socks[0].listen: found \"localhost:9050\", expected \"127.0.0.1:9050\", "
+     "\"[::1]:9050\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \":9050\" } ]",
+     "r.json:6:26: socks[0].listen: found \":9050\", expected \"127.0.0.1:9050\", \"[::1]:9050\" "
+     "or \"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"unix:socks\" } ]",
+     "r.json:6:26: socks[0].listen: found \"unix:socks\", expected \"127.0.0.1:9050\", "
+     "\"[::1]:9050\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"[]:9\" } ]",
+     "r.json:6:26: socks[0].listen: found \"[]:9\", expected \"127.0.0.1:9050\", \"[::1]:9050\" or "
+     "\"unix:/PATH\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"9050\" } ]",
+     "r.json:6:26: socks[0].listen: found \"9050\", expected \"127.0.0.1:9050\", \"[::1]:9050\" or "
+     "\"unix:/PATH\""},
+    {"\"or_port\": 9001",
+     "\"socks\": [ { \"listen\": "
+     "\"unix:/"
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+     "xxxxxxxxxxxxxx\" } ]",
+     "r.json:6:26: socks[0].listen: found "
+     "\"unix:/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\","
+     " expected a path of at most 107 bytes, as for every Unix socket"},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"mode\": \"0777\" } ]",
+     "r.json:6:51: socks[0].mode: found \"0777\", expected \"0600\", \"0660\" or \"0666\""},
+    {"\"or_port\": 9001",
+     "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"isolate\": [\"client\"] } ]",
+     "r.json:6:55: socks[0].isolate[0]: found \"client\", expected \"destination\", \"port\" or "
+     "\"protocol\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"share\": [\"port\"] } ]",
+     "r.json:6:53: socks[0].share[0]: found \"port\", expected \"credentials\" or \"client\""},
+    {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"group\": \"a b\" } ]",
+     "r.json:6:52: socks[0].group: found \"a b\", expected a name of 1 to 31 letters, digits, '-' "
+     "and '_'"},
+    {"\"or_port\": 9001",
+     "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"ipv4\": false, \"ipv6\": false } ]",
+     "r.json:6:51: socks[0].ipv4: found neither ipv4 nor ipv6, expected at least one of them"},
+    {"\"or_port\": 9001",
+     "\"socks\": [ { \"listen\": \"127.0.0.1:9\" }, { \"listen\": \"127.0.0.1:9\" } ]",
+     "r.json:6:55: socks[1].listen: found the same place a second time, expected each place once"},
     // values
     {"\"ramson0\"", "\"ram-son\"",
      "r.json:2:15: nickname: found \"ram-son\", expected 1 to 19 letters and digits"},
@@ -572,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_example),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_pools_follow_memory),
+        cmocka_unit_test(test_socks),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_private_address),

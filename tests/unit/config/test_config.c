@@ -363,22 +363,24 @@ static const struct {
      "\"unix:/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\","
      " expected a path of at most 107 bytes, as for every Unix socket"},
     {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"mode\": \"0777\" } ]",
-     "r.json:6:51: socks[0].mode: found \"0777\", expected \"0600\", \"0660\" or \"0666\""},
+     "r.json:6:49: socks[0].mode: found \"0777\", expected \"0600\", \"0660\" or \"0666\""},
     {"\"or_port\": 9001",
      "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"isolate\": [\"client\"] } ]",
-     "r.json:6:55: socks[0].isolate[0]: found \"client\", expected \"destination\", \"port\" or "
+     "r.json:6:53: socks[0].isolate[0]: found \"client\", expected \"destination\", \"port\" or "
      "\"protocol\""},
     {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"share\": [\"port\"] } ]",
-     "r.json:6:53: socks[0].share[0]: found \"port\", expected \"credentials\" or \"client\""},
+     "r.json:6:51: socks[0].share[0]: found \"port\", expected \"credentials\" or \"client\""},
     {"\"or_port\": 9001", "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"group\": \"a b\" } ]",
-     "r.json:6:52: socks[0].group: found \"a b\", expected a name of 1 to 31 letters, digits, '-' "
+     "r.json:6:50: socks[0].group: found \"a b\", expected a name of 1 to 31 letters, digits, '-' "
      "and '_'"},
     {"\"or_port\": 9001",
-     "\"socks\": [ { \"listen\": \"127.0.0.1:9\", \"ipv4\": false, \"ipv6\": false } ]",
-     "r.json:6:51: socks[0].ipv4: found neither ipv4 nor ipv6, expected at least one of them"},
+     "\"or_port\": 1, \"socks\": [ { \"listen\": \"127.0.0.1:9\", \"ipv4\": false, \"ipv6\": false "
+     "} ]",
+     "r.json:6:63: socks[0].ipv4: found neither ipv4 nor ipv6, expected at least one of them"},
     {"\"or_port\": 9001",
-     "\"socks\": [ { \"listen\": \"127.0.0.1:9\" }, { \"listen\": \"127.0.0.1:9\" } ]",
-     "r.json:6:55: socks[1].listen: found the same place a second time, expected each place once"},
+     "\"or_port\": 1, \"socks\": [ { \"listen\": \"127.0.0.1:9\" }, { \"listen\": \"127.0.0.1:9\" "
+     "} ]",
+     "r.json:6:69: socks[1].listen: found the same place a second time, expected each place once"},
     // values
     {"\"ramson0\"", "\"ram-son\"",
      "r.json:2:15: nickname: found \"ram-son\", expected 1 to 19 letters and digits"},

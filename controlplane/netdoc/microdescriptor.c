@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Microdescriptors: the keys of a relay, as the authorities agreed on them.
+// Microdescriptors: the keys, the family and the exit policy of a relay, as the authorities agreed
+// on them.
 #include "netdoc/microdescriptor.h"
 
 #include <errno.h>
@@ -10,7 +11,15 @@
 
 #define FIRST "onion-key"
 
-enum seen { SEEN_FIRST = 1 << 0, SEEN_NTOR = 1 << 1 };
+// Items that may be there once.
+enum seen {
+    SEEN_FIRST = 1 << 0,
+    SEEN_NTOR = 1 << 1,
+    SEEN_FAMILY = 1 << 2,
+    SEEN_FAMILY_IDS = 1 << 3,
+    SEEN_POLICY = 1 << 4,
+    SEEN_POLICY6 = 1 << 5,
+};
 
 static int read_id(const struct token *t, struct microdescriptor *out)
 {
@@ -22,6 +31,57 @@ static int read_id(const struct token *t, struct microdescriptor *out)
     if (out->has_ed_id || text_base64(argument[1], out->ed_id, sizeof(out->ed_id)) < 0)
         return -EINVAL;
     out->has_ed_id = true;
+    return 0;
+}
+
+// "[IPv6]:port"; other kinds of address are for others to read.
+static int read_a(const struct token *t, struct microdescriptor *out)
+{
+    struct text argument[1];
+    char host[ADDRESS_TEXT_MAX];
+    struct address a;
+    uint64_t port;
+    if (token_arguments(t, argument, 1) != 1)
+        return -EINVAL;
+    const char *close = memchr(argument[0].at, ']', argument[0].length);
+    if (out->ipv6.family != ADDRESS_NONE || argument[0].at[0] != '[' || close == NULL)
+        return 0;
+    size_t length = (size_t)(close - argument[0].at) - 1;
+    struct text rest = {close + 1, argument[0].length - length - 2};
+    if (length >= sizeof(host) || rest.length < 2 || rest.at[0] != ':' ||
+        text_number((struct text){rest.at + 1, rest.length - 1}, UINT16_MAX, &port) < 0 ||
+        port == 0)
+        return 0;
+    memcpy(host, argument[0].at + 1, length);
+    host[length] = '\0';
+    if (!address_parse(host, &a) || a.family != ADDRESS_IPV6)
+        return 0;
+    a.port = (uint16_t)port;
+    out->ipv6 = a;
+    return 0;
+}
+
+// Lines whose arguments are kept as they are.
+static int read_line(const struct token *t, unsigned *seen, struct microdescriptor *out)
+{
+    const struct {
+        const char *keyword;
+        enum seen seen;
+        struct text *to;
+    } lines[] = {
+        {"family", SEEN_FAMILY, &out->family},
+        {"family-ids", SEEN_FAMILY_IDS, &out->family_ids},
+        {"p", SEEN_POLICY, &out->policy},
+        {"p6", SEEN_POLICY6, &out->policy6},
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        if (!text_is(t->keyword, lines[i].keyword))
+            continue;
+        if (*seen & lines[i].seen)
+            return -EINVAL;
+        *seen |= lines[i].seen;
+        *lines[i].to = t->arguments;
+    }
     return 0;
 }
 
@@ -43,7 +103,9 @@ static int read_item(const struct token *t, unsigned *seen, struct microdescript
         *seen |= SEEN_NTOR;
         return 0;
     }
-    return text_is(t->keyword, "id") ? read_id(t, out) : 0;
+    if (text_is(t->keyword, "id"))
+        return read_id(t, out);
+    return text_is(t->keyword, "a") ? read_a(t, out) : read_line(t, seen, out);
 }
 
 int microdescriptor_parse(const uint8_t *text, size_t size, struct microdescriptor *out,
@@ -60,7 +122,7 @@ int microdescriptor_parse(const uint8_t *text, size_t size, struct microdescript
     while ((more = token_next(&r, &t)) > 0)
         if ((seen == 0 && t.start != text) || read_item(&t, &seen, out) < 0)
             return -EINVAL;
-    if (more < 0 || seen != (SEEN_FIRST | SEEN_NTOR))
+    if (more < 0 || (seen & (SEEN_FIRST | SEEN_NTOR)) != (SEEN_FIRST | SEEN_NTOR))
         return -EINVAL;
     sha256(text, *length, out->sha256);
     out->text_length = *length;

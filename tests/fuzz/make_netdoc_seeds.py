@@ -42,6 +42,11 @@ def main():
         "\nparams").replace("\ns ", "\na [2001:db8::1]:9001\ns "))
     save("certificate", "one", split(load("certificates"), "dir-key-certificate-version")[0])
     save("microdescriptor", "two", "".join(split(load("microdescriptors"), "onion-key")[:2]))
+    save("microdescriptor", "full", split(load("microdescriptors"), "onion-key")[0] +
+         "a [2001:db8::1]:9001\nfamily $D219590AC9513BCDEBBA9AB721007A4CC01BBAE3 other\n"
+         "family-ids ed25519:dXMgdGhlIHRyaXVtcGguICAgIC1UaG9tYXMgUGFpbmU\np6 accept 80,443\n")
+    save("port_policy", "accept", "accept 20-23,43,fred,80")
+    save("port_policy", "reject", "reject 25,119,135-139,,445")
     save("router", "descriptor", split(load("descriptors"), "router")[0])
     save("router", "extra-info", split(load("extra-infos"), "extra-info")[0])
     save("protocol_list", "two", "\n".join(re.findall(r"-relay-protocols (.*)", micro)))

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,11 @@ static void test_shapes(void **state)
         "onion-key\n" NTOR ID ID,
         "onion-key\n" NTOR "id ed25519\n",
         "onion-key\n" NTOR "id ed25519 AAAA\n",
+        "onion-key\n" NTOR "family a\nfamily b\n",
+        "onion-key\n" NTOR "family-ids\nfamily-ids ed25519:x\n",
+        "onion-key\n" NTOR "p accept 80\np accept 443\n",
+        "onion-key\n" NTOR "p6 accept 80\np accept 80\np6 accept 80\n",
+        "onion-key\n" NTOR "a\n",
         "onion-key\nntor-onion-key\n",
         "onion-key\nntor-onion-key AAAA\n",
         "onion-key\n" NTOR "id",
@@ -89,6 +95,62 @@ static void test_shapes(void **state)
         if (microdescriptor_parse(d.bytes, d.length, &m, &length) != -EINVAL)
             fail_msg("taken: %s", bad[i]);
         assert_true(d.length == 0 || length >= 1);
+        document_drop(&d);
+    }
+}
+
+static struct microdescriptor parse_one(struct document *d)
+{
+    struct microdescriptor m;
+    size_t length;
+    assert_int_equal(microdescriptor_parse(d->bytes, d->length, &m, &length), 0);
+    assert_int_equal(length, d->length);
+    return m;
+}
+
+static void assert_text(struct text text, const char *expected)
+{
+    if (!text_is(text, expected))
+        fail_msg("\"%.*s\", not \"%s\"", (int)text.length, text.at, expected);
+}
+
+// The lines are as those of C tor's test_microdesc.c (methods 33 and 35, family-ids without a
+// known kind, addresses of both families).
+static void test_what_else_it_says(void **state)
+{
+    (void)state;
+    struct document d =
+        document_of("onion-key\n" KEY NTOR "a 18.0.0.1:9999\na [::1:2:3:4]:9090\n"
+                    "a [2001:db8::1]:9001\n"
+                    "family !Strange $D219590AC9513BCDEBBA9AB721007A4CC01BBAE3  othernode \n"
+                    "family-ids ed25519:dXMgdGhlIHRyaXVtcGguICAgIC1UaG9tYXMgUGFpbmU "
+                    "rlwe:0YHRh9Cw0YHRgtC70LjQstGL0LUg0YHQtdC80YzQuC0\n"
+                    "p accept 20-23,43\np6 reject 25\n" ID);
+    struct microdescriptor m = parse_one(&d);
+    char text[ADDRESS_TEXT_MAX];
+    assert_string_equal(address_format(&m.ipv6, text), "[::1:2:3:4]:9090");
+    assert_text(m.family, "!Strange $D219590AC9513BCDEBBA9AB721007A4CC01BBAE3  othernode");
+    assert_text(m.family_ids, "ed25519:dXMgdGhlIHRyaXVtcGguICAgIC1UaG9tYXMgUGFpbmU "
+                              "rlwe:0YHRh9Cw0YHRgtC70LjQstGL0LUg0YHQtdC80YzQuC0");
+    assert_text(m.policy, "accept 20-23,43");
+    assert_text(m.policy6, "reject 25");
+    assert_true(m.has_ed_id);
+    document_drop(&d);
+
+    // Nothing, or nothing that can be understood: the keys count all the same.
+    static const char *const little[] = {
+        "", "family\nfamily-ids\np\np6\n",
+        "a 18.0.0.1:9999\na [::1\na [::1]\na [::1]:\na [::1]:0\na [::1]:65536\na [::1]9090\n"
+        "a [10.0.0.1]:80\na []:80\na [:::]:80\na ]:80\na [\na "
+        "[0000000000000000000000000000000000000000000000000000000000000000000000000000000001]:1\n"};
+    for (size_t i = 0; i < sizeof(little) / sizeof(little[0]); i++) {
+        char all[512];
+        snprintf(all, sizeof(all), "onion-key\n" NTOR "%s", little[i]);
+        d = document_of(all);
+        m = parse_one(&d);
+        assert_int_equal(m.ipv6.family, ADDRESS_NONE);
+        assert_int_equal(m.family.length + m.family_ids.length, 0);
+        assert_int_equal(m.policy.length + m.policy6.length, 0);
         document_drop(&d);
     }
 }
@@ -137,9 +199,8 @@ static void test_truncated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_those_of_tor),
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_several),
+        cmocka_unit_test(test_those_of_tor),      cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_what_else_it_says), cmocka_unit_test(test_several),
         cmocka_unit_test(test_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

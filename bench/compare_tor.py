@@ -25,10 +25,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "network"))
 
 import httpd
-from client import all_at_once
 from measurement import run
 from network import Network
-from process import Failure, wait_until
+from process import Failure, all_at_once, wait_until
 from netns import ip
 from ramson import Ramson
 from ramson import listens as relay_listens

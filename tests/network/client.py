@@ -6,15 +6,12 @@ circuit its stream belongs to.
 """
 
 import contextlib
-import hashlib
-import socket
-import struct
-import threading
 import time
 
 import stem
 import stem.control
 
+import socks
 from process import Failure, wait_until
 from tornet import CONTROL_PORT, HTTP, HTTP_PORT, LOCAL, SOCKS_PORT
 
@@ -117,25 +114,19 @@ class Client:
 
     def _open(self, circuit):
         """A connection to the HTTP server through this circuit."""
-        connection = socket.socket()
-        connection.settimeout(TRANSFER_TIMEOUT_S)
-        connection.bind((LOCAL, 0))
-        port = connection.getsockname()[1]
-        self.circuit_of_port[port] = circuit
+        ports = []
+
+        def bound(port):
+            self.circuit_of_port[port] = circuit
+            ports.append(port)
         try:
-            connection.connect((LOCAL, SOCKS_PORT))
-            connection.sendall(b"\x05\x01\x00")
-            _exactly(connection, 2)
-            connection.sendall(b"\x05\x01\x00\x01" + socket.inet_aton(HTTP)
-                               + struct.pack(">H", HTTP_PORT))
-            if (status := _exactly(connection, 10)[1]) != 0:
-                raise Failure(f"SOCKS refused the stream: {status} {self.failures[-1:]}")
-            return connection
-        except BaseException:
-            connection.close()
-            raise
+            return socks.connect((LOCAL, SOCKS_PORT), HTTP, HTTP_PORT, bound=bound,
+                                 timeout=TRANSFER_TIMEOUT_S)
+        except socks.Refused as refused:
+            raise Failure(f"{refused} {self.failures[-1:]}") from None
         finally:
-            self.circuit_of_port.pop(port, None)
+            for port in ports:
+                self.circuit_of_port.pop(port, None)
 
     def stream(self, circuit):
         """A connection to the HTTP server through this circuit; the caller closes it."""
@@ -146,60 +137,9 @@ class Client:
         """Fetches `length` bytes and returns their SHA-256; `progress` is told each total."""
         with self._told(circuit), self._open(circuit) as connection:
             connection.sendall(b"GET /bytes/%d HTTP/1.0\r\n\r\n" % length)
-            return _body(connection, length, progress)[1]
+            return socks.read_body(connection, length, socks.read_head(connection), progress)
 
     def upload(self, circuit, data):
         """Sends `data` and returns the SHA-256 that the server saw."""
         with self._told(circuit), self._open(circuit) as connection:
-            connection.sendall(b"PUT /x HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(data))
-            connection.sendall(data)
-            return _body(connection, 64)[0].decode()
-
-
-def _exactly(connection, length):
-    data = b""
-    while len(data) < length:
-        if not (more := connection.recv(length - len(data))):
-            raise Failure("the SOCKS port closed the connection")
-        data += more
-    return data
-
-
-def _body(connection, length, progress=None):
-    """Reads an HTTP reply: the body when it is short, and its SHA-256."""
-    head = b""
-    while b"\r\n\r\n" not in head:
-        if not (more := connection.recv(4096)):
-            raise Failure("the stream ended before the HTTP reply")
-        head += more
-    body = head.partition(b"\r\n\r\n")[2]
-    sha, total, kept = hashlib.sha256(body), len(body), body
-    while total < length:
-        if not (more := connection.recv(1 << 16)):
-            raise Failure(f"the stream ended after {total} of {length} bytes")
-        sha.update(more)
-        total += len(more)
-        if total <= 4096:
-            kept += more
-        if progress:
-            progress(total)
-    return kept, sha.hexdigest()
-
-
-def all_at_once(jobs):
-    """Runs the functions in a thread each; fails with what the first failed with."""
-    errors = []
-
-    def run(job):
-        try:
-            job()
-        except Exception as error:  # whatever it is, the test must see it
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+            return socks.put(connection, data)

@@ -12,8 +12,7 @@ import statistics
 import threading
 import time
 
-from client import all_at_once
-from process import Failure
+from process import Failure, all_at_once
 
 BULK_CIRCUITS = 50
 LINK_BYTES_PER_S = 750_000

@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import threading
 import time
 
 PR_SET_PDEATHSIG = 1
@@ -25,6 +26,25 @@ def wait_until(condition, timeout, what, interval=0.1):
         if time.monotonic() > end:
             raise Failure(f"{what}: not within {timeout} s")
         time.sleep(interval)
+
+
+def all_at_once(jobs):
+    """Runs the functions in a thread each; fails with what the first failed with."""
+    errors = []
+
+    def run(job):
+        try:
+            job()
+        except Exception as error:  # whatever it is, the test must see it
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 class Process:

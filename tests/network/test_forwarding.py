@@ -6,8 +6,7 @@ import os
 
 import httpd
 from cases import case
-from client import all_at_once
-from process import Failure
+from process import Failure, all_at_once
 
 LARGE = 100_000_000
 SMALL = 2_000_000

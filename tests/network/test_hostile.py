@@ -6,9 +6,8 @@ import time
 
 import link
 from cases import case
-from client import all_at_once
 from fuzz import Fuzzer
-from process import Failure, wait_until
+from process import Failure, all_at_once, wait_until
 from ramson import OR_PORT
 from test_forwarding import SMALL, check_download
 

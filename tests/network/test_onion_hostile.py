@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import link
 from cases import case
-from client import all_at_once
-from process import Failure
+from process import Failure, all_at_once
 from test_relay_crypto import Growth
 
 KEY_ED25519 = 2

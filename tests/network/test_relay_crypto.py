@@ -7,8 +7,7 @@ an ntor-v3 handshake without a request, and tor1.
 """
 
 from cases import case
-from client import all_at_once
-from process import Failure, wait_until
+from process import Failure, all_at_once, wait_until
 from test_forwarding import SMALL, check_download
 
 CELLS_OF_SMALL = SMALL // 490  # at least so many carry a download

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "circuit/circuit_internal.h"
+#include "circuit/own_circuit.h"
 #include "connection.h"
 #include "dos/dos.h"
 #include "link/link.h"
@@ -179,6 +180,7 @@ void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, c
     struct message *m = circuit_message(c, circuit_holder(c), MSG_CIRCUIT_ORIGINATE);
     m->relay.command = command;
     m->relay.stream_id = stream_id;
+    m->relay.hop = c->own ? (uint8_t)own_circuit_hops_built(c) : 0;
     m->length = length;
     if (length)
         memcpy(m->payload, body, length);

@@ -54,7 +54,9 @@ struct circuit {
     uint8_t crypto_kind;                // enum circuit_crypto_kind, once it is open
     uint8_t role;                       // enum circuit_role
     bool created_fast;                  // by CREATE_FAST
-    bool congestion_control;            // was agreed on
+    bool congestion_control;            // was agreed on; with the last hop, if it is ours
+    bool path_kind_is_set;              // else by its length
+    uint8_t path_kind;                  // enum circuit_path_kind (stream/circuit_streams.h)
     uint8_t sendme_inc_cells;           // DATA that one SENDME of ours acknowledges
     uint8_t unacknowledged_cells;       // DATA that came to us since the last one
     struct link_request *link_request;

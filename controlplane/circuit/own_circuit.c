@@ -181,6 +181,11 @@ void own_circuit_created(struct circuit *c, const struct message *m)
     answer_all(own, c, DESTROY_NONE);
 }
 
+unsigned own_circuit_hops_built(const struct circuit *c)
+{
+    return c->state == CIRCUIT_OPEN ? c->own->path.n_hops : 0;
+}
+
 void own_circuit_gone(struct circuit *c, enum destroy_reason reason)
 {
     struct own_circuit *own = c->own;

@@ -58,6 +58,7 @@ static void take_own(struct circuit *c, const struct message *m)
     case RELAY_DATA:
     case RELAY_END:
     case RELAY_CONNECTED:
+    case RELAY_RESOLVED:
     case RELAY_SENDME:
     case RELAY_XOFF:
     case RELAY_XON:

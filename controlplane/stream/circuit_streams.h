@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/cell.h"
+#include "stream/held.h"
 #include "stream/vegas.h"
 
 struct circuit;
@@ -15,10 +16,22 @@ struct relay;
 struct stream;
 struct streams; // what all circuits' streams share
 
+// What congestion control takes a circuit for (4.20). Those that others begin here are of the first
+// kind; ours by their length, unless it is said.
+enum circuit_path_kind {
+    CIRCUIT_PATH_EXIT,
+    CIRCUIT_PATH_SHORT, // of less than three hops ("sbws")
+    CIRCUIT_PATH_ONION, // to an onion service, or its own
+    CIRCUIT_PATH_KINDS,
+};
+
 struct stream_parameters {
     unsigned circuit_window_cells; // without congestion control
-    unsigned sendme_accept_min_version;
-    struct vegas_parameters vegas;
+    unsigned sendme_emit_min_version, sendme_accept_min_version;
+    struct vegas_parameters vegas[CIRCUIT_PATH_KINDS];
+    struct held_limits held; // for what we begin
+    // The least that another side must have had of us for each XOFF of its (4.17).
+    uint32_t exit_xoff_bytes, client_xoff_bytes;
 };
 
 enum {
@@ -43,8 +56,8 @@ void streams_parameters_changed(struct relay *relay);
 
 // A BEGIN_DIR of the circuit's origin (10.02).
 void circuit_take_begin_dir(struct circuit *c, const struct message *m);
-// DATA, END, CONNECTED, SENDME, XOFF, XON, from whoever the circuit's other end is. The circuit may
-// be closed when it returns.
+// DATA, END, CONNECTED, RESOLVED, SENDME, XOFF, XON, from whoever the circuit's other end is. The
+// circuit may be closed when it returns.
 void circuit_take_stream_message(struct circuit *c, const struct message *m);
 // MSG_CIRCUIT_ORIGINATED; it may close the circuit. MSG_CIRCUIT_DRAINED.
 void circuit_originated(struct circuit *c, const struct message *m);
@@ -52,5 +65,7 @@ void circuit_drained(struct circuit *c);
 // Another place holds the layer towards the origin now, or the circuit is open again.
 void circuit_streams_resume(struct circuit *c);
 unsigned circuit_stream_count(const struct circuit *c);
+// For a circuit that begins here.
+void circuit_streams_set_path_kind(struct circuit *c, enum circuit_path_kind kind);
 // The circuit goes: `closed` is called for each of its streams, later.
 void circuit_end_streams(struct circuit *c);

@@ -145,13 +145,16 @@ static void send_data(struct stream *s, struct message *m)
     struct circuit_streams *of = s->of;
     m->relay.command = RELAY_DATA;
     m->relay.stream_id = s->id;
+    m->relay.hop = of->hop;
     flow_sent(of, m);
     if (++of->undrained_cells >= undrained_max(of->all)) {
         m->relay.tell |= ORIGINATE_TELL_DRAINED;
         of->undrained_cells = 0;
         of->awaits_drained = true;
     }
-    if (!of->circuit->congestion_control)
+    if (of->circuit->congestion_control)
+        stream_note_sent(s, m->length);
+    else
         s->window--;
     of->all->relay->counters.stream_cells_sent++;
     take_tokens(s, m->length);

@@ -10,6 +10,7 @@
 #include "crypto/cgo_message.h"
 #include "stream/stream_internal.h"
 
+enum { EXIT_PATH_HOPS = 3 };
 enum { SENDME_VERSION = 1, CGO_TAG_LEN = 16, TOR1_TAG_LEN = 20 };
 
 // ---- for what came
@@ -17,6 +18,10 @@ enum { SENDME_VERSION = 1, CGO_TAG_LEN = 16, TOR1_TAG_LEN = 20 };
 static void send_sendme(struct circuit *c, const struct message *m)
 {
     uint8_t body[3 + sizeof(m->relay.tag)];
+    if (streams_of(c)->parameters.sendme_emit_min_version == 0) {
+        circuit_originate(c, RELAY_SENDME, 0, NULL, 0);
+        return;
+    }
     struct writer w = writer_of(body, sizeof(body));
     write_u8(&w, SENDME_VERSION);
     write_u16(&w, m->relay.tag_length);
@@ -42,8 +47,18 @@ void flow_begin(struct circuit_streams *of)
     STAILQ_INIT(&f->expected);
     f->window = p->circuit_window_cells;
     if (c->congestion_control)
-        vegas_begin(&f->vegas, &p->vegas, c->sendme_inc_cells);
+        vegas_begin(&f->vegas, &p->vegas[CIRCUIT_PATH_EXIT], c->sendme_inc_cells);
+    flow_set_path_kind(of);
     window_randomness_begin(&f->randomness);
+}
+
+// Nothing but thresholds differs.
+void flow_set_path_kind(struct circuit_streams *of)
+{
+    struct circuit *c = of->circuit;
+    if (!c->path_kind_is_set)
+        c->path_kind = c->own && of->hop < EXIT_PATH_HOPS ? CIRCUIT_PATH_SHORT : CIRCUIT_PATH_EXIT;
+    of->flow.vegas.parameters = &of->all->parameters.vegas[c->path_kind];
 }
 
 void flow_end(struct flow *f)
@@ -168,7 +183,7 @@ static bool read_sendme(const struct circuit *c, unsigned accept_min_version,
     if (r.failed)
         return false;
     if (version == 0) // clients that are very old, on the only handshake that they have (2.05)
-        return c->created_fast || accept_min_version == 0;
+        return (c->created_fast && !c->own) || accept_min_version == 0;
     *length = (uint8_t)data_length;
     return version == SENDME_VERSION && (data_length == CGO_TAG_LEN || data_length == TOR1_TAG_LEN);
 }

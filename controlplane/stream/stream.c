@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Streams: how they begin and end, and what comes for them.
+// Streams: how they begin and end.
 #include <stdlib.h>
 #include <string.h>
 
 #include <uv.h>
 
-#include "base/cursor.h"
+#include "circuit/own_circuit.h"
 #include "connection.h"
 #include "dos/dos.h"
 #include "link/link.h"
 #include "stream/stream_internal.h"
-
-enum { XON_VERSION = 0, XON_RATE_UNIT_BYTES = 1000 };
 
 // ---- those of all circuits
 
@@ -29,7 +27,11 @@ struct streams *streams_create(struct relay *relay)
     all->now_us = monotonic_us;
     all->parameters = (struct stream_parameters){
         .circuit_window_cells = WINDOW_CIRCUIT_CELLS,
-        .vegas = vegas_defaults,
+        .sendme_emit_min_version = 1,
+        .vegas = {vegas_defaults, vegas_defaults, vegas_defaults},
+        .held = held_defaults,
+        .exit_xoff_bytes = (uint32_t)held_defaults.xoff_bytes,
+        .client_xoff_bytes = (uint32_t)held_defaults.xoff_bytes,
     };
     if (pump_create(all))
         return all;
@@ -81,7 +83,9 @@ static struct circuit_streams *circuit_streams_get(struct circuit *c)
         return NULL;
     of->circuit = c;
     of->all = streams_of(c);
+    of->hop = c->own ? (uint8_t)own_circuit_hops_built(c) : 0;
     TAILQ_INIT(&of->sending);
+    half_closed_begin(&of->half_closed);
     flow_begin(of);
     c->streams = of;
     return of;
@@ -98,6 +102,14 @@ struct stream *stream_find(struct circuit_streams *of, uint16_t id)
 unsigned circuit_stream_count(const struct circuit *c)
 {
     return c->streams ? c->streams->n_streams : 0;
+}
+
+void circuit_streams_set_path_kind(struct circuit *c, enum circuit_path_kind kind)
+{
+    c->path_kind_is_set = true;
+    c->path_kind = (uint8_t)kind;
+    if (c->streams)
+        flow_set_path_kind(c->streams);
 }
 
 void circuit_streams_resume(struct circuit *c)
@@ -121,6 +133,7 @@ void circuit_end_streams(struct circuit *c)
             stream_end(of->buckets[i], END_DESTROY);
     pump_forget_circuit(of);
     flow_end(&of->flow);
+    half_closed_free_all(&of->half_closed);
     c->streams = NULL;
     free(of);
 }
@@ -149,7 +162,7 @@ static struct stream *stream_new(struct circuit *c, uint16_t id)
         return NULL;
     s->of = of;
     s->id = id;
-    s->window = WINDOW_STREAM_CELLS;
+    s->window = s->deliver_window = WINDOW_STREAM_CELLS;
     s->next_in_bucket = of->buckets[id % STREAM_BUCKETS];
     of->buckets[id % STREAM_BUCKETS] = s;
     all->n_circuits += of->n_streams++ == 0;
@@ -168,6 +181,9 @@ void stream_end(struct stream *s, enum end_reason reason)
     pump_forget_stream(s);
     of->all->n_circuits -= --of->n_streams == 0;
     of->all->relay->counters.streams_open--;
+    of->all->held_bytes -= s->held.bytes;
+    free(s->half_closed);
+    s->half_closed = NULL;
     s->of = NULL;
     s->reason = reason;
     TAILQ_INSERT_TAIL(&of->all->ended, s, entry);
@@ -207,12 +223,39 @@ static void send_end(struct circuit *c, uint16_t id, enum end_reason reason)
     circuit_originate(c, RELAY_END, id, &body, 1);
 }
 
+// The other side does not know yet, and may go on for a while.
+static void half_close(struct stream *s)
+{
+    struct circuit_streams *of = s->of;
+    bool awaits_resolved = s->begun_with == RELAY_RESOLVE;
+    struct half_closed *h = s->half_closed;
+    s->half_closed = NULL;
+    *h = (struct half_closed){
+        .id = s->id,
+        .awaits_connected = !awaits_resolved && !s->connected,
+        .awaits_resolved = awaits_resolved,
+        .congestion_control = of->circuit->congestion_control && !awaits_resolved,
+        .until_us = of->all->now_us() + HALF_CLOSED_US,
+        .data_cells = awaits_resolved ? 0 : (uint16_t)s->deliver_window,
+        .sendmes = (uint16_t)((WINDOW_STREAM_CELLS - s->window) / WINDOW_STREAM_INC_CELLS),
+    };
+    half_closed_add(&of->half_closed, h);
+}
+
 void stream_close(struct stream *s, enum end_reason reason)
 {
     if (!s->of)
         return;
-    send_end(s->of->circuit, s->id, s->ours ? END_MISC : reason); // 10.06
+    send_end(s->of->circuit, s->id, s->begun_with ? END_MISC : reason); // 10.06
+    if (s->begun_with)
+        half_close(s);
     stream_end(s, reason);
+}
+
+const uint8_t *stream_end_body(const struct stream *s, size_t *length)
+{
+    *length = s->end_length;
+    return s->end_length ? s->end_body : NULL;
 }
 
 // ---- beginning
@@ -271,141 +314,43 @@ void circuit_take_begin_dir(struct circuit *c, const struct message *m)
 
 static uint16_t free_id(struct circuit_streams *of)
 {
-    if (of->n_streams >= STREAMS_OF_CIRCUIT_MAX)
+    if (of->n_streams >= STREAMS_OF_CIRCUIT_MAX || of->all->n_streams >= STREAMS_MAX ||
+        !half_closed_has_room(&of->half_closed, of->all->now_us()))
         return 0;
     do
         of->next_id++;
-    while (of->next_id == 0 || stream_find(of, of->next_id));
+    while (of->next_id == 0 || stream_find(of, of->next_id) ||
+           half_closed_find(&of->half_closed, of->next_id)); // 9.31
     return of->next_id;
+}
+
+// Those of a circuit of ours, with its last hop; NULL also when some are with another.
+static struct circuit_streams *last_hop_streams(struct circuit *c)
+{
+    if (c->streams && c->streams->hop != own_circuit_hops_built(c)) {
+        if (c->streams->n_streams > 0)
+            return NULL;
+        circuit_end_streams(c);
+    }
+    return circuit_streams_get(c);
 }
 
 struct stream *stream_begin(struct circuit *c, enum relay_command command, const void *body,
                             uint16_t length, const struct stream_ops *ops, void *user)
 {
-    struct circuit_streams *of = circuit_streams_get(c);
+    struct circuit_streams *of = last_hop_streams(c);
     uint16_t id = of ? free_id(of) : 0;
-    struct stream *s = id ? stream_new(c, id) : NULL;
-    if (!s)
+    struct half_closed *half_closed = id ? malloc(sizeof(*half_closed)) : NULL;
+    struct stream *s = half_closed ? stream_new(c, id) : NULL;
+    if (!s) {
+        free(half_closed);
         return NULL;
-    s->ours = true;
+    }
+    s->half_closed = half_closed;
+    s->begun_with = (uint8_t)command;
     stream_set_user(s, ops, user);
     circuit_originate(c, (uint8_t)command, id, body, length);
-    stream_wake(s);
+    if (command != RELAY_RESOLVE)
+        stream_wake(s);
     return s;
-}
-
-// ---- what comes
-
-static void drop(struct circuit *c)
-{
-    c->relay->counters.drop_relay_message++;
-}
-
-static void take_data(struct circuit *c, struct stream *s, const struct message *m)
-{
-    flow_data_came(c, m);
-    if (!s) {
-        drop(c);
-        return;
-    }
-    if (!s->connected) {
-        stream_close(s, END_TORPROTOCOL);
-        return;
-    }
-    // It is taken at once, so it is acknowledged at once, and XOFF is never needed.
-    if (!c->congestion_control && ++s->delivered_cells == WINDOW_STREAM_INC_CELLS) {
-        s->delivered_cells = 0;
-        circuit_originate(c, RELAY_SENDME, s->id, NULL, 0);
-    }
-    if (m->length > 0 && s->ops)
-        s->ops->data(s, m->payload, m->length);
-}
-
-static void take_end(struct circuit *c, struct stream *s, const struct message *m)
-{
-    if (m->length == 0)
-        circuit_close(c, DESTROY_PROTOCOL); // 13.19
-    else if (s)
-        stream_end(s, (enum end_reason)m->payload[0]);
-    else
-        drop(c);
-}
-
-static void take_connected(struct circuit *c, struct stream *s, const struct message *m)
-{
-    if (!s) {
-        drop(c);
-    } else if (s->connected) {
-        circuit_close(c, DESTROY_PROTOCOL);
-    } else {
-        s->connected = true;
-        if (s->ops && s->ops->connected)
-            s->ops->connected(s, m->payload, m->length);
-    }
-}
-
-static void take_sendme(struct circuit *c, struct stream *s, const struct message *m)
-{
-    if (m->relay.stream_id == 0)
-        flow_take_sendme(c, m);
-    else if (!s)
-        drop(c);                      // it crossed our END
-    else if (c->congestion_control || // 4.13
-             !window_open(&s->window, WINDOW_STREAM_INC_CELLS, WINDOW_STREAM_CELLS))
-        circuit_close(c, DESTROY_PROTOCOL);
-    else
-        pump_stream(s);
-}
-
-static void take_xoff(struct circuit *c, struct stream *s)
-{
-    if (!s || !c->congestion_control || s->xoff) {
-        drop(c);
-        return;
-    }
-    s->xoff = true;
-    // It stays where it is in the circuit's queue no longer.
-    pump_forget_stream(s);
-}
-
-static void take_xon(struct circuit *c, struct stream *s, const struct message *m)
-{
-    struct reader r = reader_of(m->payload, m->length);
-    uint8_t version = read_u8(&r);
-    uint32_t rate = read_u32(&r);
-    if (!s || !c->congestion_control || r.failed || version != XON_VERSION) {
-        drop(c);
-        return;
-    }
-    s->xoff = false;
-    pump_set_rate(s, (uint64_t)rate * XON_RATE_UNIT_BYTES);
-    pump_stream(s);
-}
-
-void circuit_take_stream_message(struct circuit *c, const struct message *m)
-{
-    struct stream *s = stream_find(c->streams, m->relay.stream_id);
-    switch (m->relay.command) {
-    case RELAY_DATA:
-        take_data(c, s, m);
-        break;
-    case RELAY_END:
-        take_end(c, s, m);
-        break;
-    case RELAY_CONNECTED:
-        take_connected(c, s, m);
-        break;
-    case RELAY_SENDME:
-        take_sendme(c, s, m);
-        break;
-    case RELAY_XOFF:
-        take_xoff(c, s);
-        break;
-    case RELAY_XON:
-        take_xon(c, s, m);
-        break;
-    default:
-        drop(c);
-        break;
-    }
 }

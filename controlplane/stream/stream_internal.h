@@ -6,6 +6,8 @@
 
 #include "circuit/circuit_internal.h"
 #include "stream/circuit_streams.h"
+#include "stream/half_closed.h"
+#include "stream/held.h"
 #include "stream/stream.h"
 #include "stream/vegas.h"
 #include "stream/window.h"
@@ -21,6 +23,20 @@ enum {
     UNDRAINED_MAX_CELLS = 64,
     UNDRAINED_MIN_CELLS = 8,
     UNDRAINED_TOTAL_CELLS = 32768,
+    // Bytes that users may hold: of one stream, and of all; then one that should have stopped the
+    // other side goes. The first is several times what is on its way when XOFF is sent.
+    HELD_OF_STREAM_MAX_BYTES = 8 << 20,
+    HELD_MAX_BYTES = 256 << 20,
+    // Without congestion control: no SENDME for the stream while more is held.
+    HELD_WITHOUT_SENDME_BYTES = WINDOW_STREAM_CELLS / 2 * RELAY_BODY_MAX,
+    END_BODY_MAX = 32,
+};
+
+// What the other side has had of us, and how often it said XOFF and XON: not more often than that
+// can explain (4.17).
+struct xon_limit {
+    uint32_t sent_bytes;
+    unsigned xoffs, xons;
 };
 
 struct stream {
@@ -28,20 +44,26 @@ struct stream {
     void *user;
     struct circuit_streams *of; // NULL: ended, `closed` is still to be called
     uint16_t id;
-    bool ours;
-    bool connected;   // CONNECTED was sent or came
-    bool from_client; // see stream_info
-    bool wants;       // it may have bytes to produce
-    bool queued;      // in its circuit's list of those who can send
-    bool xoff;        // the other side wants no more at present
-    bool paced;       // waits for tokens
-    uint8_t delivered_cells;
-    unsigned window; // of DATA that we may send; without congestion control only
+    uint8_t begun_with; // enum relay_command, if it is ours; else 0
+    bool connected;     // CONNECTED was sent or came
+    bool from_client;   // see stream_info
+    bool wants;         // it may have bytes to produce
+    bool queued;        // in its circuit's list of those who can send
+    bool xoff;          // the other side wants no more at present
+    bool paced;         // waits for tokens
+    // Without congestion control: DATA that we may send, and that may come.
+    unsigned window, deliver_window;
+    struct held held;
+    size_t given_bytes; // to the user since it said what it holds
+    struct xon_limit xon_limit;
+    struct half_closed *half_closed; // for when it is; ours only
     // What the other side takes in a second, as its XON said; 0: no limit.
     uint64_t rate_bytes;
     int64_t tokens_bytes;
     uint64_t tokens_at_us;
     enum end_reason reason; // once ended
+    uint8_t end_length;     // of END's body; 0: none came
+    uint8_t end_body[END_BODY_MAX];
     struct stream *next_in_bucket;
     TAILQ_ENTRY(stream) entry; // who can send, or has ended
     TAILQ_ENTRY(stream) paced_entry;
@@ -74,10 +96,12 @@ struct flow {
 struct circuit_streams {
     struct circuit *circuit;
     struct streams *all;
+    uint8_t hop; // of a circuit of ours: the last one, when the first stream began; else 0
     struct stream *buckets[STREAM_BUCKETS];
     struct stream_queue sending; // those who can, in turns
     unsigned n_streams;
-    uint16_t next_id;          // of ours
+    uint16_t next_id; // of ours
+    struct half_closed_table half_closed;
     struct token_bucket begun; // streams that the origin began
     struct flow flow;
     unsigned undrained_cells;
@@ -100,6 +124,7 @@ struct streams {
     struct stream_queue paced;
     unsigned n_streams;
     unsigned n_circuits; // with streams, or that had some
+    size_t held_bytes;
 };
 
 // ---- stream.c
@@ -107,6 +132,14 @@ struct stream *stream_find(struct circuit_streams *of, uint16_t id);
 // Takes it from its circuit; `closed` is called later.
 void stream_end(struct stream *s, enum end_reason reason);
 struct streams *streams_of(const struct circuit *c);
+
+// ---- flow_stream.c
+// DATA was given to the user: SENDME for the stream, if it is time for one.
+void stream_data_taken(struct stream *s);
+// False: the other side says it more often than is allowed. `m` is XON.
+bool stream_take_xoff(struct stream *s);
+bool stream_take_xon(struct stream *s, const struct message *m);
+void stream_note_sent(struct stream *s, unsigned bytes);
 
 // ---- pump.c
 bool pump_create(struct streams *all);
@@ -120,6 +153,7 @@ void pump_set_rate(struct stream *s, uint64_t bytes_per_s);
 
 // ---- sendme.c
 void flow_begin(struct circuit_streams *of);
+void flow_set_path_kind(struct circuit_streams *of);
 void flow_end(struct flow *f);
 // Whether one more DATA may be sent.
 bool flow_open(struct circuit_streams *of);

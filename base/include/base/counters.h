@@ -125,6 +125,9 @@
     X(streams_open, "streams open now")                                                            \
     X(stream_cells_sent, "DATA cells of streams that we sent")                                     \
     X(drop_stream_limit, "streams refused since there were too many")                              \
+    X(stream_xoffs_sent, "XOFF that we sent since the bytes of a stream were held")                \
+    X(drop_stream_held, "streams closed since too many of their bytes were held")                  \
+    X(drop_stream_message, "circuits closed for a message of a stream that could not be")          \
     X(drop_sendme_bad, "circuits closed for a SENDME that was wrong or not expected")              \
     X(intro_points_established, "introduction points established")                                 \
     X(intro_points_open, "introduction points open now")                                           \

@@ -365,7 +365,6 @@ static void test_stream(void **state)
 static void test_data_before_connected(void **state)
 {
     (void)state;
-    static const uint8_t misc = END_MISC;
     struct desk *desk = desk_open();
     struct asker asker = {0};
     struct handle end = open_circuit(desk, &asker);
@@ -374,10 +373,10 @@ static void test_data_before_connected(void **state)
     assert_non_null(stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none));
     desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
     desk_tell_relay(desk, end, CELL_RELAY, RELAY_DATA, 1, "xyz", 3);
-    desk_expect_originate(desk, 0, end, RELAY_END, 1, &misc, 1);
+    desk_expect_close(desk, 0, end, DESTROY_NONE);
     assert_int_equal(received, 0);
     desk_turn(desk);
-    assert_int_equal(closed_reason, END_TORPROTOCOL);
+    assert_int_equal(closed_reason, END_DESTROY);
     desk_close(desk);
 }
 

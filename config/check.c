@@ -142,10 +142,18 @@ static void derive_socks(struct config *c)
 
 void config_derive(struct config *c)
 {
+    if (!config_is_relay(c))
+        c->address_count = 0; // it tells nobody where it is
     for (unsigned i = 0; i < c->address_count; i++)
         c->addresses[i].port = c->or_port;
     for (unsigned i = 0; i < c->directory_authority_count; i++)
         c->directory_authorities[i].address.port = c->directory_authorities[i].or_port;
+    for (unsigned i = 0; i < c->fallback_directory_count; i++) {
+        static const uint8_t none[CONFIG_ED_ID_LEN];
+        struct config_fallback *f = &c->fallback_directories[i];
+        f->address.port = f->or_port;
+        f->has_ed_identity = memcmp(f->ed_identity, none, sizeof(none)) != 0;
+    }
     if (c->bandwidth_burst == 0)
         c->bandwidth_burst = c->bandwidth_rate;
     derive_pools(&c->dataplane);
@@ -226,6 +234,20 @@ static bool is_documentation(const struct address *a)
 {
     uint32_t network = address_ipv4_host(a) >> 8;
     return network == 0xc00002 || network == 0xc63364 || network == 0xcb0071;
+}
+
+// What a client may go without.
+static bool check_relay(struct check *check)
+{
+    const struct config *c = check->config;
+    if (!config_is_relay(c))
+        return true;
+    name_path(check, "nickname");
+    if (c->nickname[0] == '\0')
+        return wrong(check, "nothing beside or_port", "a relay's name, 1 to 19 letters and digits");
+    name_path(check, "address");
+    return c->address_count > 0 ||
+           wrong(check, "nothing beside or_port", "a list of the relay's addresses");
 }
 
 static bool check_addresses(struct check *check)
@@ -316,6 +338,19 @@ static bool check_authorities(struct check *check)
     return true;
 }
 
+static bool check_fallbacks(struct check *check)
+{
+    const struct config *c = check->config;
+    for (unsigned i = 0; i < c->fallback_directory_count; i++) {
+        name_path(check, "fallback_directories[%u].identity", i);
+        for (unsigned j = 0; j < i; j++)
+            if (memcmp(c->fallback_directories[i].identity, c->fallback_directories[j].identity,
+                       CONFIG_DIGEST_LEN) == 0)
+                return wrong(check, "an identity a second time", "each directory once");
+    }
+    return true;
+}
+
 static bool check_bandwidth(struct check *check)
 {
     char found[64];
@@ -366,8 +401,8 @@ static bool check_socks(struct check *check)
 bool config_check(const struct config *config, struct config_error *error)
 {
     static bool (*const checks[])(struct check *) = {
-        check_bandwidth,  check_authorities, check_cpus, check_memory,
-        check_interfaces, check_addresses,   check_socks};
+        check_relay,  check_bandwidth,  check_authorities, check_fallbacks, check_cpus,
+        check_memory, check_interfaces, check_addresses,   check_socks};
     struct check check = {.config = config, .error = error};
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         if (!checks[i](&check))

@@ -28,6 +28,21 @@ static const struct field authority_fields[] = {
 
 static const struct section authority_section = {authority_fields, COUNT_OF(authority_fields)};
 
+static const struct field fallback_fields[] = {
+    {"nickname", "1 to 19 letters and digits", VALUE_STRING, .store = store_nickname,
+     PLACE(struct config_fallback, nickname)},
+    {"address", "an IPv4 address such as \"198.51.100.1\"", VALUE_STRING, .required = true,
+     .store = store_address, PLACE(struct config_fallback, address)},
+    {"or_port", "a port from 1 to 65535", VALUE_INTEGER, .required = true, .min = 1, .max = 65535,
+     PLACE(struct config_fallback, or_port)},
+    {"identity", "40 hexadecimal digits", VALUE_STRING, .required = true, .store = store_digest,
+     PLACE(struct config_fallback, identity)},
+    {"ed25519_identity", "43 characters of base64", VALUE_STRING, .store = store_ed_identity,
+     PLACE(struct config_fallback, ed_identity)},
+};
+
+static const struct section fallback_section = {fallback_fields, COUNT_OF(fallback_fields)};
+
 static const struct field interface_fields[] = {
     {"device", "a DPDK device such as \"0000:03:00.0\" or \"net_tap0,iface=ram0\"", VALUE_STRING,
      .required = true, .store = store_device, PLACE(struct config_interface, device)},
@@ -139,17 +154,15 @@ static const struct field log_fields[] = {
 static const struct section log_section = {log_fields, COUNT_OF(log_fields)};
 
 static const struct field root_fields[] = {
-    {"nickname", "1 to 19 letters and digits", VALUE_STRING, .required = true,
-     .store = store_nickname, PLACE(struct config, nickname)},
+    {"nickname", "1 to 19 letters and digits", VALUE_STRING, .store = store_nickname,
+     PLACE(struct config, nickname)},
     {"contact", "one line of at most 511 bytes", VALUE_STRING, .store = store_contact,
      PLACE(struct config, contact)},
     {"data_directory", "an absolute path of at most 1023 bytes", VALUE_STRING, .required = true,
      .store = store_directory, PLACE(struct config, data_directory)},
-    {"address", "an IPv4 address such as \"203.0.113.5\"", VALUE_STRING, .required = true,
-     .store = store_address,
+    {"address", "an IPv4 address such as \"203.0.113.5\"", VALUE_STRING, .store = store_address,
      LIST(struct config, addresses, address_count, 1, CONFIG_ADDRESSES_MAX)},
-    {"or_port", "a port from 1 to 65535", VALUE_INTEGER, .required = true,
-     .if_missing = "a port (a client without one isn't supported yet)", .min = 1, .max = 65535,
+    {"or_port", "a port from 1 to 65535", VALUE_INTEGER, .min = 1, .max = 65535,
      PLACE(struct config, or_port)},
     {"exit_policy", "\"accept ADDRESS:PORT\" or \"reject ADDRESS:PORT\"", VALUE_STRING,
      .store = store_exit_policy,
@@ -163,6 +176,9 @@ static const struct field root_fields[] = {
      .section = &authority_section,
      LIST(struct config, directory_authorities, directory_authority_count, 0,
           CONFIG_AUTHORITIES_MAX)},
+    {"fallback_directories", "a directory cache, { \"address\": ..., \"or_port\": ... }",
+     VALUE_OBJECT, .section = &fallback_section,
+     LIST(struct config, fallback_directories, fallback_directory_count, 0, CONFIG_FALLBACKS_MAX)},
     {"dataplane", "an object", VALUE_OBJECT, .required = true, .section = &dataplane_section,
      PLACE(struct config, dataplane)},
     {"hsdir_cache_mb", "a number of megabytes from 1 to 1048576", VALUE_INTEGER, .min = 1,

@@ -198,9 +198,7 @@ static bool require_fields(const json_t *object, const struct section *section,
         if (f->required && !json_object_get(object, f->key)) {
             fault->path.steps[fault->path.depth++] =
                 (struct key_step){.key = f->key, .key_length = strlen(f->key)};
-            return fail(fault,
-                        f->if_missing ? f->if_missing : expected_of(f, expected, sizeof(expected)),
-                        "nothing");
+            return fail(fault, expected_of(f, expected, sizeof(expected)), "nothing");
         }
     }
     return true;

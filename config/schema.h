@@ -18,9 +18,8 @@ struct field {
     const char *expected; // for people: "a port from 1 to 65535"
     enum value_kind kind; // of the value, or of a list's items
     bool required;
-    const char *if_missing; // expected instead, when a required key is not there
-    size_t offset;          // from the section's own structure
-    size_t size;            // of one value or item in the structure
+    size_t offset; // from the section's own structure
+    size_t size;   // of one value or item in the structure
     // Integers: what is allowed.
     uint64_t min, max;
     // Strings: stores, or returns what was expected.
@@ -43,7 +42,7 @@ struct schema_fault {
     struct key_path path;
     bool at_key; // the key itself is wrong, not its value
     char found[192];
-    char expected[256];
+    char expected[352];
 };
 
 // Stores the members of `object` in `out`, a struct config that holds the defaults. Keys that are

@@ -139,6 +139,36 @@ const char *store_digest(const char *text, void *out)
     return NULL;
 }
 
+static int base64_value(char c)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(alphabet, c) : NULL;
+    return at ? (int)(at - alphabet) : -1;
+}
+
+// As C tor writes it: base64, with its one '=' or without.
+const char *store_ed_identity(const char *text, void *out)
+{
+    enum { DIGITS = 43 }; // the last one has two bits that are nothing's
+    uint8_t id[CONFIG_ED_ID_LEN] = {0};
+    size_t n = 0;
+    uint32_t bits = 0;
+    bool good = strlen(text) == DIGITS || (strlen(text) == DIGITS + 1 && text[DIGITS] == '=');
+    for (unsigned i = 0; good && i < DIGITS; i++) {
+        int value = base64_value(text[i]);
+        good = value >= 0;
+        bits = bits << 6 | (uint32_t)(value & 63);
+        unsigned have = (i + 1) * 6 - (unsigned)n * 8;
+        if (have >= 8 && n < sizeof(id))
+            id[n++] = (uint8_t)(bits >> (have - 8));
+    }
+    if (!good || (bits & 3) != 0)
+        return "43 characters of base64";
+    memcpy(out, id, sizeof(id));
+    return NULL;
+}
+
 const char *store_poll(const char *text, void *out)
 {
     bool busy = strcmp(text, "busy") == 0;

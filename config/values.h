@@ -12,6 +12,7 @@ const char *store_exit_policy(const char *text, void *out); // char[]
 const char *store_address(const char *text, void *out);     // struct address
 const char *store_prefix(const char *text, void *out);      // struct config_prefix
 const char *store_digest(const char *text, void *out);      // uint8_t[CONFIG_DIGEST_LEN]
+const char *store_ed_identity(const char *text, void *out); // uint8_t[CONFIG_ED_ID_LEN]
 const char *store_poll(const char *text, void *out);        // enum config_poll
 const char *store_dos_switch(const char *text, void *out);  // enum config_dos_switch
 const char *store_listen(const char *text, void *out);      // struct config_socks' listen

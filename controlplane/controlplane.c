@@ -19,6 +19,7 @@
 #include "dir/serve/serve.h"
 #include "dir/store/store.h"
 #include "dos/dos.h"
+#include "identity/data_directory.h"
 #include "identity/identity.h"
 #include "link/link.h"
 #include "onion/hsdir.h"
@@ -35,6 +36,7 @@ enum {
 
 struct controlplane {
     struct relay relay;
+    int lock_fd;        // of a pure client's data_directory; -1: none
     atomic_int *sleeps; // shared with the workers: they write to the eventfd only when it is set
     uv_poll_t wakeups;
     uv_prepare_t before_poll;
@@ -141,27 +143,55 @@ static void start_loop_handles(struct controlplane *cp, struct uv_loop_s *loop)
     cp->handles_open = 5;
 }
 
-static bool make_parts(struct relay *relay, char *error, size_t error_size)
+// What makes it somebody: a pure client is nobody, and only has its directory for itself.
+static bool take_data_directory(struct controlplane *cp, char *error, size_t error_size)
 {
+    struct relay *relay = &cp->relay;
     const struct config *config = relay->config;
-    relay->identity = identity_load(config->data_directory, config->nickname, relay_now(relay),
-                                    error, error_size);
-    if (!relay->identity)
-        return false;
-    snprintf(error, error_size, "no memory for the control plane");
+    const struct keyfile_error file_error = {error, error_size};
+    if (config_is_relay(config)) {
+        relay->identity = identity_load(config->data_directory, config->nickname, relay_now(relay),
+                                        error, error_size);
+        return relay->identity != NULL;
+    }
+    if (data_directory_make(config->data_directory, &file_error) == 0)
+        cp->lock_fd = data_directory_lock(config->data_directory, &file_error);
+    return cp->lock_fd >= 0;
+}
+
+// What every node has.
+static bool make_common_parts(struct relay *relay)
+{
     return (relay->parameters = parameters_create(relay)) &&
            (relay->store = directory_store_create(relay)) && (relay->dos = dos_create(relay)) &&
-           (relay->onion = onion_table_create(relay)) && (relay->hsdir = hsdir_create(relay)) &&
            (relay->connections = connection_table_create(relay, link_accept)) &&
            (relay->links = link_table_create(relay)) &&
-           (relay->circuits = circuit_table_create(relay)) &&
+           (relay->circuits = circuit_table_create(relay));
+}
+
+// What only others use.
+static bool make_relay_parts(struct relay *relay)
+{
+    return (relay->onion = onion_table_create(relay)) && (relay->hsdir = hsdir_create(relay)) &&
            (relay->directory_server = directory_server_create(relay)) &&
-           (relay->publisher = publisher_create(relay)) &&
+           (relay->publisher = publisher_create(relay));
+}
+
+static bool make_parts(struct controlplane *cp, char *error, size_t error_size)
+{
+    struct relay *relay = &cp->relay;
+    cp->lock_fd = -1;
+    if (!take_data_directory(cp, error, error_size))
+        return false;
+    snprintf(error, error_size, "no memory for the control plane");
+    return make_common_parts(relay) &&
+           (!config_is_relay(relay->config) || make_relay_parts(relay)) &&
            (relay->directory_client = directory_client_create(relay));
 }
 
-static void free_parts(struct relay *relay)
+static void free_parts(struct controlplane *cp)
 {
+    struct relay *relay = &cp->relay;
     directory_client_free(relay->directory_client);
     publisher_free(relay->publisher);
     directory_server_free(relay->directory_server); // before the circuits, whose streams it has
@@ -175,6 +205,8 @@ static void free_parts(struct relay *relay)
     directory_store_free(relay->store);
     parameters_free(relay->parameters);
     identity_free(relay->identity);
+    if (cp->lock_fd >= 0)
+        close(cp->lock_fd);
 }
 
 struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct config *config,
@@ -195,13 +227,14 @@ struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct con
     relay->wall_clock = system_clock;
     relay->uptime_s = 1;
     cp->started_ms = uv_now(loop);
-    if (!make_parts(relay, error, error_size)) {
-        free_parts(relay);
+    if (!make_parts(cp, error, error_size)) {
+        free_parts(cp);
         free(cp);
         return NULL;
     }
     parameters_listen(relay, streams_parameters_changed);
-    streams_accept_directory(relay, directory_server_accept);
+    if (relay->directory_server)
+        streams_accept_directory(relay, directory_server_accept);
     start_loop_handles(cp, loop);
     for (unsigned i = 0; i < config->address_count; i++) {
         struct address address = config->addresses[i];
@@ -258,7 +291,7 @@ void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *
 
 void controlplane_free(struct controlplane *cp)
 {
-    free_parts(&cp->relay);
+    free_parts(cp);
     free(cp);
 }
 

@@ -40,7 +40,7 @@ struct relay {
     time_t (*wall_clock)(void); // seconds since the epoch; a test may turn it
     uint32_t uptime_s;          // counts from 1 and never jumps: for rates and time-outs
 
-    struct identity *identity;
+    struct identity *identity; // NULL: no relay, but a pure client (config_is_relay)
     struct connection_table *connections;
     struct link_table *links;
     struct circuit_table *circuits;

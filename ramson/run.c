@@ -203,9 +203,12 @@ static int serve(struct run *run, const uint16_t *ports)
     bool started = start_planes(run, ports);
     if (started) {
         start_loop_handles(run);
-        log_notice("%s is running", run->config->nickname);
+        bool relay = config_is_relay(run->config);
+        log_notice("%s is running", run->config->nickname[0] ? run->config->nickname : "ramson");
         if (run->config->directory_authority_count == 0)
-            log_warn("no directory_authorities are set: the network will not learn of this relay");
+            log_warn(
+                relay ? "no directory_authorities are set: the network will not learn of this relay"
+                      : "no directory_authorities are set: there is no network to be used");
         uv_run(&run->loop, UV_RUN_DEFAULT);
         close_loop_handles(run);
         signal(SIGINT, end_now);

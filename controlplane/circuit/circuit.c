@@ -231,6 +231,8 @@ static enum destroy_reason may_create(struct relay *relay, const struct message 
 {
     if (relay->stopping)
         return DESTROY_HIBERNATING;
+    if (!relay->identity)
+        return DESTROY_PROTOCOL; // who is a client carries nobody's circuits (2.40)
     struct link *link = link_find(relay, m->worker, m->conn);
     if (!link)
         return DESTROY_PROTOCOL; // its handshake is not done

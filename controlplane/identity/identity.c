@@ -3,15 +3,13 @@
 #include "identity/identity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/encoding.h"
+#include "identity/data_directory.h"
 #include "identity/identity_internal.h"
 
 #define IDENTITY_FILE "secret_id_key"
@@ -21,41 +19,6 @@ struct identity_path identity_path(const char *directory, const char *name)
     struct identity_path path;
     snprintf(path.text, sizeof(path.text), "%s/%s", directory, name);
     return path;
-}
-
-static int make_directory(const char *path, const struct keyfile_error *error)
-{
-    struct stat st;
-    if (mkdir(path, 0700) == 0)
-        return 0;
-    int err = errno;
-    if (err == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return 0;
-    if (err == EEXIST)
-        keyfile_fail(error, "%s: found something that is no directory, expected one", path);
-    else
-        keyfile_fail(error, "%s: cannot be made: %s", path, strerror(err));
-    return -err;
-}
-
-// C tor takes the same lock on the same file.
-static int lock_directory(struct identity *identity, const char *data_directory,
-                          const struct keyfile_error *error)
-{
-    struct identity_path path = identity_path(data_directory, "lock");
-    identity->lock_fd = open(path.text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (identity->lock_fd < 0) {
-        keyfile_fail(error, "%s: cannot be opened: %s", path.text, strerror(errno));
-        return -EIO;
-    }
-    if (flock(identity->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        keyfile_fail(error,
-                     "%s: found it locked by a relay that runs, expected a data directory of its "
-                     "own for each relay",
-                     path.text);
-        return -EBUSY;
-    }
-    return 0;
 }
 
 // A new RSA identity beside an old Ed25519 identity would be refused by every authority, for ever:
@@ -115,12 +78,12 @@ static int write_fingerprints(const struct identity *identity, const char *data_
 static int load_all(struct identity *identity, const char *data_directory, const char *nickname,
                     time_t now, const struct keyfile_error *error)
 {
-    int err = make_directory(data_directory, error);
+    int err = data_directory_make(data_directory, error);
     if (err == 0)
-        err = make_directory(identity->directory, error);
+        err = data_directory_make(identity->directory, error);
     if (err == 0)
-        err = lock_directory(identity, data_directory, error);
-    if (err == 0)
+        err = identity->lock_fd = data_directory_lock(data_directory, error);
+    if (err >= 0)
         err = load_rsa_identity(identity, error);
     if (err == 0)
         err = identity_load_master(identity, error);

@@ -136,7 +136,7 @@ void link_fail(struct link *link, enum conn_close_reason close, uint8_t alert,
 static uint32_t idle_timeout_ms(const struct link *link)
 {
     // 1.37: about what the consensus says between relays, else a few minutes.
-    if (link->authenticated && link->canonical) {
+    if (link->authenticated && link->canonical && link->table->context != NULL) {
         uint32_t about_s = (uint32_t)parameters_of(link->table->relay)->connection_timeout_relays_s;
         return about_s * 750 + random_uniform(about_s * 500);
     }
@@ -167,7 +167,8 @@ void link_opened(struct link *link)
     if (link->authenticated)
         link_table_add_by_id(link);
     connection_open_link(link->connection);
-    link_padding_start(link);
+    if (table->context)
+        link_padding_start(link);
     answer_requests(link, h, DESTROY_CHANNEL_CLOSED);
     link_handshake_free(h);
 }

@@ -58,5 +58,8 @@ bool link_peer_is_known_relay(const struct link *link);
 // A circuit end on this link began (+1) or ended (-1): a link without circuits is closed after a
 // while (1.37).
 void link_note_circuit(struct relay *relay, uint8_t worker, struct handle conn, int change);
+// A circuit of ours with more than one hop begins on it: a pure client hides from netflow records
+// when it is used (1.36). A relay's own links are not told from those of its clients' circuits.
+void link_used_by_client(struct link *link);
 // True when both given identities are the peer's; `ed_id` may be NULL.
 bool link_peer_is(const struct link *link, const uint8_t rsa_id[20], const uint8_t *ed_id);

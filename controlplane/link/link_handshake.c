@@ -71,11 +71,12 @@ static void send_certs(struct link *link)
 static void send_netinfo(struct link *link)
 {
     struct relay *relay = link->table->relay;
-    struct netinfo info = {
-        .timestamp = (uint32_t)relay_now(relay),
-        .other = link->connection->remote,
-    };
-    for (unsigned i = 0; i < relay->config->address_count && i < NETINFO_ADDRESSES_MAX; i++)
+    struct netinfo info = {.other = link->connection->remote};
+    if (link_we_are_relay(link))
+        info.timestamp = (uint32_t)relay_now(relay);
+    for (unsigned i = 0;
+         link_we_are_relay(link) && i < relay->config->address_count && i < NETINFO_ADDRESSES_MAX;
+         i++)
         info.own[info.n_own++] = relay->config->addresses[i];
     uint8_t cell[CELL_LEN] = {[CELL_CIRCID_LEN] = CELL_NETINFO};
     netinfo_build(&info, cell + CELL_CIRCID_LEN + 1);
@@ -113,7 +114,8 @@ static void on_versions(struct link *link, const uint8_t *body, size_t length)
         return;
     }
     if (link->initiator) {
-        send_certs(link);
+        if (link_we_are_relay(link))
+            send_certs(link);
         return;
     }
     uint8_t challenge[AUTH_CHALLENGE_LEN];
@@ -166,6 +168,8 @@ static void on_certs(struct link *link, const uint8_t *body, size_t length)
         return;
     }
     accept_identity(link);
+    if (!link_we_are_relay(link))
+        send_netinfo(link); // there is nothing to authenticate first (1.16)
 }
 
 // ---- AUTH_CHALLENGE, AUTHENTICATE (1.25–1.29)
@@ -199,7 +203,7 @@ static void on_auth_challenge(struct link *link, const uint8_t *body, size_t len
         return;
     }
     h->got_challenge = true;
-    if (offered) {
+    if (offered && link_we_are_relay(link)) {
         struct auth_context context;
         uint8_t cell[AUTHENTICATE_CELL_LEN];
         if (!auth_context_of(link, &context)) {
@@ -234,7 +238,8 @@ static void on_authenticate(struct link *link, const uint8_t *body, size_t lengt
 
 // ---- NETINFO (1.30, 1.31)
 
-// Only relays tell the time, and only what comes at once says something about clocks.
+// Only relays tell the time, and only what comes at once says something about clocks. A client's
+// own is the likelier one to be wrong.
 static void judge_clock(struct link *link, uint32_t timestamp)
 {
     struct link_table *table = link->table;
@@ -246,8 +251,13 @@ static void judge_clock(struct link *link, uint32_t timestamp)
         (skew_s >= -SKEW_WARN_S && skew_s <= SKEW_WARN_S) || now_ms < table->next_skew_warning_ms)
         return;
     table->next_skew_warning_ms = now_ms + SKEW_WARN_EVERY_MS;
-    log_warn("link: a relay's clock is %lld seconds behind ours; one of them is wrong",
-             (long long)skew_s);
+    if (link_we_are_relay(link))
+        log_warn("link: a relay's clock is %lld seconds behind ours; one of them is wrong",
+                 (long long)skew_s);
+    else
+        log_warn("our clock is %lld seconds %s that of the relay that we reached: the network can "
+                 "be used only with the right time; check date and time zone",
+                 (long long)(skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "behind" : "ahead of");
 }
 
 static void judge_addresses(struct link *link, const struct netinfo *info)

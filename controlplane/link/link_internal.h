@@ -63,7 +63,7 @@ struct link_handshake {
     struct link_target target; // of a dialled link
     LIST_HEAD(, link_request) requests;
 
-    struct tls_context *context; // held
+    struct tls_context *context; // held; NULL: we are a pure client
     struct tls_handshake *tls;   // NULL once TLS is done
     struct tls_secret exporter;
     uint8_t tls_cert_sha256[32]; // the responder's certificate, ours or the peer's
@@ -85,7 +85,7 @@ struct link {
     struct connection *connection;
     uint8_t state; // enum link_state
     bool initiator;
-    bool authenticated; // rsa_id and ed_id are proved: the peer is a relay
+    bool authenticated;    // rsa_id and ed_id are proved: the peer is a relay
     bool counted_as_relay; // by dos/dos.h
     bool canonical;
     bool canonical_to_peer;
@@ -114,12 +114,18 @@ struct link {
 LIST_HEAD(link_list, link);
 TAILQ_HEAD(link_queue, link);
 
+// A pure client proves to nobody who it is, and is nobody (1.16).
+static inline bool link_we_are_relay(const struct link *link)
+{
+    return link->handshake->context != NULL;
+}
+
 struct link_key_job; // makes the next link key on a helper thread
 
 struct link_table {
     struct relay *relay;
     SSL_CTX *client;
-    struct tls_context *context; // current
+    struct tls_context *context; // current; NULL: we are a pure client
     uint64_t context_made_ms;
     struct link_key_job *key_job;
     uint64_t rotation_not_before_ms;  // after a failure

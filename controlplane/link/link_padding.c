@@ -57,8 +57,16 @@ static void start(struct link *link)
 // Between relays there is none unless nf_pad_relays is set; a range of nothing turns all off.
 static bool may_pad(const struct link *link, const struct parameters *p)
 {
-    return (!link->authenticated || p->padding_relays) &&
+    bool between_relays = link->authenticated && link->table->context != NULL;
+    return (!between_relays || p->padding_relays) &&
            (p->padding_low_ms > 0 || p->padding_high_ms > 0);
+}
+
+// Links that only directory requests use are not padded by those who make them.
+void link_used_by_client(struct link *link)
+{
+    if (!link->table->context && link->state == LINK_OPEN)
+        link_padding_start(link);
 }
 
 void link_padding_start(struct link *link)
@@ -86,6 +94,8 @@ void link_padding_negotiate(struct link *link, const uint8_t body[CELL_BODY_LEN]
 {
     struct counters *counters = &link->table->relay->counters;
     const struct parameters *p = parameters_of(link->table->relay);
+    if (!link->table->context)
+        return; // clients pad as they like (1.35)
     struct reader r = reader_of(body, CELL_BODY_LEN);
     uint8_t version = read_u8(&r);
     uint8_t command = read_u8(&r);

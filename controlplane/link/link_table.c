@@ -81,15 +81,19 @@ static void timer_free(uv_timer_t *timer)
 
 static bool set_up(struct link_table *t)
 {
-    struct rsa_key *key = rsa_generate(LINK_KEY_BITS);
     t->client = tls_client_context_create();
-    if (key)
-        t->context = tls_context_create(t->relay->identity, key, relay_now(t->relay));
-    rsa_free(key);
     t->timer = timer_new(t);
     t->padding_timer = timer_new(t);
-    if (!t->client || !t->context || !t->timer || !t->padding_timer)
+    if (!t->client || !t->timer || !t->padding_timer)
         return false;
+    if (t->relay->identity) {
+        struct rsa_key *key = rsa_generate(LINK_KEY_BITS);
+        if (key)
+            t->context = tls_context_create(t->relay->identity, key, relay_now(t->relay));
+        rsa_free(key);
+        if (!t->context)
+            return false;
+    }
     t->context_made_ms = link_now_ms(t);
     return uv_timer_start(t->timer, tick_timer, TICK_MS, TICK_MS) == 0;
 }
@@ -162,6 +166,8 @@ void link_table_tick(struct link_table *t, uint64_t now_ms)
         next = LIST_NEXT(link, entry);
         check_deadline(link, now_ms);
     }
+    if (!t->context)
+        return;
     // Certificates by a signing key that was replaced would not verify for long.
     bool due = now_ms - t->context_made_ms >= LINK_KEY_LIFETIME_MS ||
                t->context->identity_generation != t->relay->identity->generation;
@@ -197,7 +203,7 @@ void link_accept(struct relay *relay, struct connection *c)
 {
     struct link_table *t = relay->links;
     struct link *link = NULL;
-    if (!dos_may_connect(relay, &c->remote)) {
+    if (!t->context || !dos_may_connect(relay, &c->remote)) {
         connection_close(c, CONN_CLOSE_LIMIT, TLS_ALERT_CLOSE_NOTIFY);
         return;
     }

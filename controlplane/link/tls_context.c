@@ -173,7 +173,8 @@ struct tls_context *tls_context_create(const struct identity *identity,
 
 struct tls_context *tls_context_hold(struct tls_context *context)
 {
-    context->references++;
+    if (context)
+        context->references++;
     return context;
 }
 

@@ -33,7 +33,7 @@ struct tls_context {
 // With one reference. Does not keep `link_key` or `identity`. NULL: no memory, or OpenSSL refused.
 struct tls_context *tls_context_create(const struct identity *identity,
                                        const struct rsa_key *link_key, time_t now);
-struct tls_context *tls_context_hold(struct tls_context *context);
+struct tls_context *tls_context_hold(struct tls_context *context); // NULL is fine
 void tls_context_release(struct tls_context *context); // NULL is fine; wipes with the last
 
 // For connections that we make; carries no keys. The caller frees it with SSL_CTX_free.

@@ -9,7 +9,7 @@ from client import Client
 from link import Link, Target
 from netns import Namespace
 from process import Failure
-from ramson import OR_PORT, Ramson, StandIn
+from ramson import OR_PORT, Ramson, RamsonClient, StandIn
 from tornet import TorNet
 
 
@@ -71,6 +71,12 @@ class Network(TorNet):
         relay = kind(self, len(self.ramsons), self.binaries[build], **options)
         self.ramsons.append(relay)
         return relay.start() if start else relay
+
+    def add_client(self, build="debug", start=True, **options):
+        """A ramson that is a client and no relay; options as of RamsonClient."""
+        client = RamsonClient(self, len(self.ramsons), self.binaries[build], **options)
+        self.ramsons.append(client)
+        return client.start() if start else client
 
     def link_to(self, relay):
         """An open link from this process to a relay."""

@@ -2,6 +2,8 @@
 """A ramson relay on a tap device of its own in the namespace.
 
     ramN    10.91.N.1/24 the kernel's end, the gateway    10.91.N.2 ramson, OR port 9001
+
+A client has a tap in the same way, and no OR port; its SOCKS ports are the kernel's.
 """
 
 import json
@@ -9,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 from netns import ip
@@ -69,6 +72,7 @@ class Ramson:
 
     def start(self):
         command = [self.binary, "run", "--config", self.write_config()]
+        self.output_before = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         self.process = Process(self.name, command, self.log, SANITIZERS, self.net.outlives)
         self.wait_up()
         return self
@@ -81,6 +85,9 @@ class Ramson:
         wait_until(tap_exists, 30, f"{self.name}'s tap device")
         ip("address", "replace", f"{self.gateway}/24", "dev", self.interface)
         ip("link", "set", self.interface, "up", "mtu", str(self.mtu))
+        self.wait_ready()
+
+    def wait_ready(self):
         wait_until(lambda: self.check_alive() and listens(self.address), 30,
                    f"{self.name} listens")
 
@@ -88,6 +95,10 @@ class Ramson:
         if not self.process.is_alive():
             raise Failure(f"{self.name} ended at start: {last_line(self.process.output())}")
         return True
+
+    def said(self):
+        """What its log has of its present run."""
+        return self.process.output(self.output_before) if self.process else ""
 
     def stop(self, number=signal.SIGTERM, timeout=10):
         return self.process.stop(number, timeout) if self.process else 0
@@ -135,6 +146,51 @@ class Ramson:
         if not self.is_alive():
             return {}
         return {n: v for n, v in self.counters().items() if n.startswith(DROPS)}
+
+
+class RamsonClient(Ramson):
+    """A client that is no relay. `socks` are its listeners as the configuration has them (none:
+    it only keeps its directory); `nodes` and whatever else is there go into the configuration."""
+
+    def __init__(self, net, index, binary, nickname=None, socks=None, nodes=None, fallbacks=None,
+                 more=None, **options):
+        super().__init__(net, index, binary, nickname or f"client{index}", **options)
+        for key in ("nickname", "contact", "address", "or_port", "exit_policy"):
+            del self.config[key]
+        self.socks_port = None
+        if socks is not None:
+            self.config["socks"] = socks
+            address, _, port = socks[0]["listen"].rpartition(":") if socks else ("", "", "")
+            self.socks_port = (address, int(port)) if port.isdigit() else None
+        for key, value in (("nodes", nodes), ("fallback_directories", fallbacks)):
+            if value is not None:
+                self.config[key] = value
+        self.config.update(more or {})
+
+    def wait_ready(self):
+        """Its process is up, and its first SOCKS port when that is TCP; the network may take more."""
+        wait_until(lambda: self.check_alive() and "is running" in self.said(), 30,
+                   f"{self.name} runs")
+        if self.socks_port:
+            wait_until(lambda: self.check_alive() and connects(self.socks_port), 30,
+                       f"{self.name}'s SOCKS port")
+
+    def progress(self):
+        """The last percentage of bootstrapping that it has told, or 0."""
+        told = re.findall(r"bootstrap (\d+) %", self.said())
+        return int(told[-1]) if told else 0
+
+    def wait_bootstrapped(self, timeout=60):
+        wait_until(lambda: self.check_alive() and self.progress() == 100, timeout,
+                   f"{self.name} has bootstrapped")
+
+    def status(self):
+        """What `ramson status --json` says of it, as JSON."""
+        done = subprocess.run([self.binary, "status", "--json", "--config", self.write_config()],
+                              capture_output=True, text=True, env={**os.environ, **SANITIZERS})
+        if done.returncode != 0:
+            raise Failure(f"ramson status: {done.stderr.strip()}")
+        return json.loads(done.stdout)
 
 
 class StandIn(TorNode):
@@ -185,8 +241,12 @@ def cpus(index, workers):
 
 
 def listens(address):
+    return connects((address, OR_PORT))
+
+
+def connects(address):
     try:
-        socket.create_connection((address, OR_PORT), timeout=2).close()
+        socket.create_connection(address, timeout=2).close()
         return True
     except OSError:
         return False

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A relay's configuration: what the JSON file says, checked, with defaults filled in.
+// A relay's or a client's configuration: what the JSON file says, checked, with defaults filled in.
 //
 // Loading is for start-up and the control thread. The result is plain data that nobody changes
 // after config_load(): any thread may read it until config_free().
@@ -22,6 +22,7 @@ enum {
     CONFIG_POLICY_LINES_MAX = 64,
     CONFIG_ADDRESSES_MAX = 8,
     CONFIG_AUTHORITIES_MAX = 32,
+    CONFIG_FALLBACKS_MAX = 512, // the public network's list has some 200
     CONFIG_WORKERS_MAX = 32,
     CONFIG_HELPERS_MAX = 32,
     CONFIG_INTERFACES_MAX = 8,
@@ -30,6 +31,7 @@ enum {
     CONFIG_SOCKET_PATH_MAX = 107, // what a struct sockaddr_un can hold
     CONFIG_GROUP_NAME_MAX = 31,
     CONFIG_DIGEST_LEN = 20,
+    CONFIG_ED_ID_LEN = 32,
 };
 
 struct config_authority {
@@ -39,6 +41,16 @@ struct config_authority {
     uint16_t dir_port;                      // 0: reached through its or_port only
     uint8_t identity[CONFIG_DIGEST_LEN];    // SHA-1 of its RSA identity key
     uint8_t v3_identity[CONFIG_DIGEST_LEN]; // SHA-1 of its directory identity key
+};
+
+// A directory cache that a client may begin with (protocol 9.01).
+struct config_fallback {
+    char nickname[CONFIG_NICKNAME_MAX + 1]; // for the log; empty if not set
+    struct address address;                 // port = or_port
+    uint16_t or_port;
+    uint8_t identity[CONFIG_DIGEST_LEN]; // SHA-1 of its RSA identity key
+    uint8_t ed_identity[CONFIG_ED_ID_LEN];
+    bool has_ed_identity;
 };
 
 struct config_prefix {
@@ -116,14 +128,14 @@ struct config_socks {
 };
 
 struct config {
-    char nickname[CONFIG_NICKNAME_MAX + 1];
+    char nickname[CONFIG_NICKNAME_MAX + 1];   // empty if not set: only a relay must have one
     char contact[CONFIG_CONTACT_MAX + 1];     // one line; empty if not set
     char data_directory[CONFIG_PATH_MAX + 1]; // absolute
     // What the descriptor says and the relay listens on, each one also an interface's address;
     // port = or_port. The first is the relay's IPv4 address. IPv4 only so far.
     struct address addresses[CONFIG_ADDRESSES_MAX];
-    unsigned address_count; // at least 1
-    uint16_t or_port;       // never 0
+    unsigned address_count; // at least 1; 0 of what is no relay
+    uint16_t or_port;       // 0: no relay (config_is_relay)
     char exit_policy[CONFIG_POLICY_LINES_MAX][CONFIG_POLICY_LINE_MAX + 1];
     unsigned exit_policy_count; // at least 1
     uint32_t bandwidth_rate;    // bytes/s, for the descriptor
@@ -131,6 +143,8 @@ struct config {
     bool testing_network;       // private addresses are fine, intervals are short
     struct config_authority directory_authorities[CONFIG_AUTHORITIES_MAX];
     unsigned directory_authority_count; // may be 0: published nowhere
+    struct config_fallback fallback_directories[CONFIG_FALLBACKS_MAX];
+    unsigned fallback_directory_count;
     struct config_dataplane dataplane;
     struct config_dos dos;
     struct config_socks socks[CONFIG_SOCKS_MAX];
@@ -142,6 +156,13 @@ struct config {
     struct config_source *source; // the file's text, for config_error_at()
 };
 
+// It listens for other nodes, carries their circuits and publishes itself. If not it is a pure
+// client, which does none of that.
+static inline bool config_is_relay(const struct config *config)
+{
+    return config->or_port != 0;
+}
+
 // What is wrong, and where. Positions count from 1; columns are characters, a tab is one.
 struct config_error {
     char file[256];
@@ -149,7 +170,7 @@ struct config_error {
     unsigned column;
     char key_path[256]; // "dataplane.interfaces[0].mtu"; empty: the whole document
     char found[192];
-    char expected[256];
+    char expected[352]; // room for all keys of a section
 };
 
 #define CONFIG_ERROR_TEXT_MAX 1280

@@ -150,6 +150,60 @@ static void test_defaults(void **state)
     config_free(c);
 }
 
+// Nobody has to say of a client what only others would want to know.
+static void test_client(void **state)
+{
+    (void)state;
+    char line[CONFIG_ERROR_TEXT_MAX];
+    struct config *c;
+    static const char client[] = "{\"data_directory\":\"/d\",\"dataplane\":{\"interfaces\":"
+                                 "[{\"device\":\"net_null0\",\"addresses\":[\"10.0.0.2/24\"]}]}}";
+    int result = parse(client, strlen(client), &c, line);
+    assert_string_equal(line, "");
+    assert_int_equal(result, 0);
+    assert_false(config_is_relay(c));
+    assert_string_equal(c->nickname, "");
+    assert_int_equal(c->address_count, 0);
+    config_free(c);
+    // A relay's configuration without its port: its address is told to nobody.
+    c = load_edited("  \"or_port\": 9001,\n", "");
+    assert_false(config_is_relay(c));
+    assert_int_equal(c->address_count, 0);
+    config_free(c);
+    c = load_edited("notice", "info");
+    assert_true(config_is_relay(c));
+    config_free(c);
+}
+
+#define FALLBACK                                                                                   \
+    "{\"address\":\"198.51.100.7\",\"or_port\":9443,\"identity\":"                                 \
+    "\"00112233445566778899AABBCCDDEEFF"                                                           \
+    "00112233\"}"
+#define FALLBACKS "\"testing_network\": false, \"fallback_directories\": "
+
+static void test_fallbacks(void **state)
+{
+    (void)state;
+    struct config *c = load_edited(
+        "\"testing_network\": false", FALLBACKS
+        "[{\"nickname\":\"fallback0\",\"address\":\"198.51.100.8\",\"or_port\":443,\"identity\":"
+        "\"ffeeddccbbaa99887766554433221100ffeeddcc\",\"ed25519_identity\":"
+        "\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"}," FALLBACK "]");
+    assert_int_equal(c->fallback_directory_count, 2);
+    const struct config_fallback *f = c->fallback_directories;
+    assert_string_equal(f[0].nickname, "fallback0");
+    assert_int_equal(address_ipv4_host(&f[0].address), 0xc6336408);
+    assert_int_equal(f[0].address.port, 443);
+    assert_int_equal(f[0].identity[0], 0xff);
+    assert_true(f[0].has_ed_identity);
+    for (unsigned i = 0; i < CONFIG_ED_ID_LEN; i++)
+        assert_int_equal(f[0].ed_identity[i], i);
+    assert_string_equal(f[1].nickname, "");
+    assert_int_equal(f[1].address.port, 9443);
+    assert_false(f[1].has_ed_identity);
+    config_free(c);
+}
+
 // What the pools of a configuration take, by what their objects take in DPDK's memory.
 static uint64_t pools_mb(const struct config_dataplane *d, unsigned cell, unsigned packet)
 {
@@ -289,15 +343,27 @@ static const struct {
     {"\"or_port\": 9001", "\"onion_services\": []",
      "r.json:6:3: onion_services: found an unknown key, expected one of nickname, contact, "
      "data_directory, address, or_port, exit_policy, bandwidth_rate, bandwidth_burst, "
-     "testing_network, directory_authorities, dataplane, hsdir_cache_mb, dos, socks, log"},
+     "testing_network, directory_authorities, fallback_directories, dataplane, hsdir_cache_mb, "
+     "dos, socks, log"},
     {"\"or_port\": 9001", "\"or port\\n\": 9001",
      "r.json:6:3: or port?: found an unknown key, expected \"or_port\""},
-    {"  \"or_port\": 9001,\n", "",
-     "r.json:1:1: or_port: found nothing, expected a port (a client without one isn't supported "
-     "yet)"},
+    {"  \"nickname\": \"ramson0\",\n", "",
+     "r.json:1:1: nickname: found nothing beside or_port, expected a relay's name, 1 to 19 letters "
+     "and digits"},
+    {"  \"address\": [\"203.0.113.5\"],\n", "",
+     "r.json:1:1: address: found nothing beside or_port, expected a list of the relay's "
+     "addresses"},
     {"\"identity\"", "\"v3_identity\"",
      "r.json:12:7: directory_authorities[0].v3_identity: found the key a second time, expected "
      "each key once"},
+    {"\"testing_network\": false", FALLBACKS "[" FALLBACK "," FALLBACK "]",
+     "r.json:8:202: fallback_directories[1].identity: found an identity a second time, expected "
+     "each directory once"},
+    {"\"testing_network\": false",
+     FALLBACKS "[{\"address\":\"1.2.3.4\",\"ed25519_identity\":"
+               "\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9\"}]",
+     "r.json:8:94: fallback_directories[0].ed25519_identity: found "
+     "\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9\", expected 43 characters of base64"},
     {" \"identity\": \"00112233445566778899aabbccddeeff00112233\",", "",
      "r.json:10:5: directory_authorities[0].identity: found nothing, expected 40 hexadecimal "
      "digits"},
@@ -673,6 +739,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_example),
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_client),
+        cmocka_unit_test(test_fallbacks),
         cmocka_unit_test(test_pools_follow_memory),
         cmocka_unit_test(test_socks),
         cmocka_unit_test(test_good),

@@ -72,19 +72,30 @@ void identity_release(struct identity *identity)
     rsa_free(identity->rsa);
 }
 
+static void init(struct node *node, uint32_t ipv4, struct identity *identity)
+{
+    node->config.addresses[0] = address_ipv4(ipv4, 9001);
+    node->config.address_count = identity ? 1 : 0;
+    node->config.dataplane.max_links = 1000;
+    node->relay.loop = uv_default_loop();
+    node->relay.config = &node->config;
+    node->relay.identity = identity;
+    node->relay.wall_clock = test_wall_clock;
+    node->relay.links = link_table_create(&node->relay);
+    assert_non_null(node->relay.links);
+}
+
 void node_init(struct node *node, uint32_t ipv4)
 {
     *node = (struct node){0};
     identity_make(&node->identity, test_wall_clock());
-    node->config.addresses[0] = address_ipv4(ipv4, 9001);
-    node->config.address_count = 1;
-    node->config.dataplane.max_links = 1000;
-    node->relay.loop = uv_default_loop();
-    node->relay.config = &node->config;
-    node->relay.identity = &node->identity;
-    node->relay.wall_clock = test_wall_clock;
-    node->relay.links = link_table_create(&node->relay);
-    assert_non_null(node->relay.links);
+    init(node, ipv4, &node->identity);
+}
+
+void node_init_client(struct node *node, uint32_t ipv4)
+{
+    *node = (struct node){0};
+    init(node, ipv4, NULL);
 }
 
 void node_release(struct node *node)

@@ -51,6 +51,8 @@ extern struct wire wire;
 void wire_reset(void);
 // Nodes share one loop; call once for each.
 void node_init(struct node *node, uint32_t ipv4);
+// A pure client, which has no identity.
+void node_init_client(struct node *node, uint32_t ipv4);
 void node_release(struct node *node);
 void identity_make(struct identity *identity, time_t now);
 void identity_release(struct identity *identity);

@@ -16,6 +16,7 @@ void config_defaults(struct config *c)
     c->exit_policy_count = 1;
     c->log.level = LOG_LEVEL_NOTICE;
     c->hsdir_cache_mb = 256; // several times what a relay's share of the public network's takes
+    c->nodes.distinct_subnets = true;
     c->dataplane.workers[0] = 1;
     c->dataplane.worker_count = 1;
     c->dataplane.control = 0;
@@ -156,6 +157,8 @@ void config_derive(struct config *c)
     }
     if (c->bandwidth_burst == 0)
         c->bandwidth_burst = c->bandwidth_rate;
+    if (c->testing_network) // where all have addresses of one subnet
+        c->nodes.distinct_subnets = false;
     derive_pools(&c->dataplane);
     derive_socks(c);
 }

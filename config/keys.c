@@ -146,6 +146,35 @@ static const struct field socks_fields[] = {
 
 static const struct section socks_section = {socks_fields, COUNT_OF(socks_fields)};
 
+#define NODE_EXPECTED "a relay's fingerprint (40 hexadecimal digits) or an address prefix"
+#define NODES(key, member)                                                                         \
+    {                                                                                              \
+        key, NODE_EXPECTED, VALUE_STRING,                                                          \
+            .store = store_node,                                                                   \
+            LIST(struct config_nodes, member, member##_count, 0, CONFIG_NODES_MAX)                 \
+    }
+
+static const struct field family_fields[] = {
+    {"", NODE_EXPECTED, VALUE_STRING, .store = store_node,
+     LIST(struct config_node_family, members, member_count, 0, CONFIG_NODE_FAMILY_MAX)},
+};
+
+static const struct section family_section = {family_fields, COUNT_OF(family_fields)};
+
+static const struct field nodes_fields[] = {
+    NODES("exclude", exclude),
+    NODES("exclude_exits", exclude_exits),
+    NODES("entry", entry),
+    NODES("middle", middle),
+    NODES("exit", exit),
+    {"families", "a list of relays", VALUE_LIST, .section = &family_section,
+     LIST(struct config_nodes, families, family_count, 0, CONFIG_NODE_FAMILIES_MAX)},
+    {"strict", "true or false", VALUE_BOOL, PLACE(struct config_nodes, strict)},
+    {"distinct_subnets", "true or false", VALUE_BOOL, PLACE(struct config_nodes, distinct_subnets)},
+};
+
+static const struct section nodes_section = {nodes_fields, COUNT_OF(nodes_fields)};
+
 static const struct field log_fields[] = {
     {"level", "\"error\", \"warn\", \"notice\", \"info\" or \"debug\"", VALUE_STRING,
      .store = store_log_level, PLACE(struct config, log.level)},
@@ -186,6 +215,7 @@ static const struct field root_fields[] = {
     {"dos", "an object", VALUE_OBJECT, .section = &dos_section, PLACE(struct config, dos)},
     {"socks", "a listener, { \"listen\": \"127.0.0.1:9050\" }", VALUE_OBJECT,
      .section = &socks_section, LIST(struct config, socks, socks_count, 0, CONFIG_SOCKS_MAX)},
+    {"nodes", "an object", VALUE_OBJECT, .section = &nodes_section, PLACE(struct config, nodes)},
     {"log", "an object", VALUE_OBJECT, .section = &log_section, .offset = 0,
      .size = sizeof(struct config)},
 };

@@ -130,6 +130,9 @@ static bool apply_integer(const json_t *value, const struct field *f, void *out,
     return true;
 }
 
+static bool apply_list(const json_t *value, const struct field *f, char *structure,
+                       struct schema_fault *fault);
+
 static bool apply_value(const json_t *value, const struct field *f, void *out,
                         struct schema_fault *fault)
 {
@@ -150,6 +153,8 @@ static bool apply_value(const json_t *value, const struct field *f, void *out,
         if (!json_is_object(value))
             return fail_value(fault, expected, value);
         return schema_apply(value, f->section, out, fault);
+    case VALUE_LIST:
+        return apply_list(value, &f->section->fields[0], out, fault);
     }
     return false;
 }

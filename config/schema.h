@@ -9,7 +9,7 @@
 
 #include "locate.h"
 
-enum value_kind { VALUE_BOOL, VALUE_INTEGER, VALUE_STRING, VALUE_OBJECT };
+enum value_kind { VALUE_BOOL, VALUE_INTEGER, VALUE_STRING, VALUE_OBJECT, VALUE_LIST };
 
 struct section;
 
@@ -24,7 +24,7 @@ struct field {
     uint64_t min, max;
     // Strings: stores, or returns what was expected.
     const char *(*store)(const char *text, void *out);
-    const struct section *section; // objects
+    const struct section *section; // objects; lists of lists: its one field says what is in them
     // Lists: where their length goes, and what it may be. items_max 0: not a list.
     size_t count_offset;
     unsigned items_min, items_max;

@@ -343,3 +343,40 @@ const char *store_group(const char *text, void *out)
     memcpy(out, text, length + 1);
     return NULL;
 }
+
+// ---- relays
+
+static void mask_address(struct config_prefix *prefix)
+{
+    for (unsigned i = 0; i < sizeof(prefix->address.bytes); i++) {
+        unsigned kept = prefix->bits > 8 * i ? prefix->bits - 8 * i : 0;
+        if (kept < 8)
+            prefix->address.bytes[i] &= (uint8_t)(0xff00 >> kept);
+    }
+}
+
+const char *store_node(const char *text, void *out)
+{
+    static const char *const expected =
+        "a relay's fingerprint (40 hexadecimal digits) or an address prefix";
+    struct config_node node = {0};
+    const char *digits = text[0] == '$' ? text + 1 : text;
+    if (text[0] == '{')
+        return "a fingerprint or an address prefix (countries aren't supported)";
+    if (store_digest(digits, node.rsa_id) != NULL) {
+        char plain[ADDRESS_TEXT_MAX];
+        const char *bracket = text[0] == '[' ? strchr(text, ']') : NULL;
+        if (bracket != NULL) {
+            snprintf(plain, sizeof(plain), "%.*s%s", (int)(bracket - text - 1), text + 1,
+                     bracket + 1);
+            text = plain;
+        }
+        node.is_prefix = true;
+        if (!parse_prefix(text, true, &node.prefix) ||
+            (bracket != NULL && node.prefix.address.family != ADDRESS_IPV6))
+            return expected;
+        mask_address(&node.prefix);
+    }
+    memcpy(out, &node, sizeof(node));
+    return NULL;
+}

@@ -20,4 +20,5 @@ const char *store_mode(const char *text, void *out);        // unsigned
 const char *store_isolate(const char *text, void *out);     // enum config_isolation
 const char *store_share(const char *text, void *out);       // enum config_isolation
 const char *store_group(const char *text, void *out);       // char[]
+const char *store_node(const char *text, void *out);        // struct config_node
 const char *store_log_level(const char *text, void *out);   // enum log_level

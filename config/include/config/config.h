@@ -32,6 +32,9 @@ enum {
     CONFIG_GROUP_NAME_MAX = 31,
     CONFIG_DIGEST_LEN = 20,
     CONFIG_ED_ID_LEN = 32,
+    CONFIG_NODES_MAX = 256, // of each list
+    CONFIG_NODE_FAMILIES_MAX = 64,
+    CONFIG_NODE_FAMILY_MAX = 64,
 };
 
 struct config_authority {
@@ -127,6 +130,35 @@ struct config_socks {
     bool http;                    // CONNECT, beside SOCKS
 };
 
+// Relays of the network: one by its fingerprint, or all with an address in a prefix.
+struct config_node {
+    bool is_prefix;
+    uint8_t rsa_id[CONFIG_DIGEST_LEN];
+    struct config_prefix prefix; // the address is masked
+};
+
+struct config_node_family {
+    struct config_node members[CONFIG_NODE_FAMILY_MAX];
+    unsigned member_count;
+};
+
+// Which relays our own circuits may go through. C tor's ExcludeNodes, ExcludeExitNodes, EntryNodes,
+// MiddleNodes, ExitNodes, NodeFamily, StrictNodes, EnforceDistinctSubnets.
+struct config_nodes {
+    struct config_node exclude[CONFIG_NODES_MAX];       // nowhere
+    struct config_node exclude_exits[CONFIG_NODES_MAX]; // nor as exits
+    // Only these, where there are any.
+    struct config_node entry[CONFIG_NODES_MAX];
+    struct config_node middle[CONFIG_NODES_MAX];
+    struct config_node exit[CONFIG_NODES_MAX];
+    struct config_node_family families[CONFIG_NODE_FAMILIES_MAX]; // two of one in no path
+    unsigned exclude_count, exclude_exits_count, entry_count, middle_count, exit_count;
+    unsigned family_count;
+    bool strict;           // those of `exclude` not even where somebody else chose them
+    bool distinct_subnets; // no two relays of one IPv4 /16 or IPv6 /32 in a path; false in a
+                           // testing network
+};
+
 struct config {
     char nickname[CONFIG_NICKNAME_MAX + 1];   // empty if not set: only a relay must have one
     char contact[CONFIG_CONTACT_MAX + 1];     // one line; empty if not set
@@ -148,7 +180,8 @@ struct config {
     struct config_dataplane dataplane;
     struct config_dos dos;
     struct config_socks socks[CONFIG_SOCKS_MAX];
-    unsigned socks_count;    // 0: nobody's client
+    unsigned socks_count; // 0: nobody's client
+    struct config_nodes nodes;
     unsigned hsdir_cache_mb; // onion services' descriptors take no more memory than this
     struct {
         enum log_level level;

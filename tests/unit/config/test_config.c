@@ -272,6 +272,53 @@ static void test_socks(void **state)
     config_free(c);
 }
 
+static void test_nodes(void **state)
+{
+    (void)state;
+    struct config *c =
+        load_edited("\"or_port\": 9001",
+                    "\"or_port\": 9001, \"nodes\": {"
+                    "\"exclude\": [\"$00112233445566778899aabbccddeeff00112233\", \"10.1.2.3/9\"],"
+                    "\"exclude_exits\": [\"FFEEDDCCBBAA99887766554433221100FFEEDDCC\"],"
+                    "\"entry\": [\"[2001:db8:ffff::1]/33\"], \"middle\": [\"2001:db8::1\"],"
+                    "\"exit\": [\"0.0.0.0/0\"], \"strict\": true,"
+                    "\"families\": [[\"192.0.2.1\", \"198.51.100.0/24\"], [], "
+                    "[\"00112233445566778899aabbccddeeff00112233\"]] }");
+    const struct config_nodes *n = &c->nodes;
+    char text[ADDRESS_TEXT_MAX];
+    assert_int_equal(n->exclude_count, 2);
+    assert_false(n->exclude[0].is_prefix);
+    assert_memory_equal(n->exclude[0].rsa_id, "\x00\x11\x22\x33", 4);
+    assert_true(n->exclude[1].is_prefix);
+    assert_int_equal(n->exclude[1].prefix.bits, 9);
+    assert_string_equal(address_format(&n->exclude[1].prefix.address, text), "10.0.0.0:0");
+    assert_int_equal(n->exclude_exits_count, 1);
+    assert_memory_equal(n->exclude_exits[0].rsa_id, "\xff\xee\xdd\xcc", 4);
+    assert_int_equal(n->entry_count, 1);
+    assert_int_equal(n->entry[0].prefix.bits, 33);
+    assert_string_equal(address_format(&n->entry[0].prefix.address, text), "[2001:db8:8000::]:0");
+    assert_int_equal(n->middle[0].prefix.bits, 128);
+    assert_int_equal(n->exit[0].prefix.bits, 0);
+    assert_int_equal(n->exit[0].prefix.address.family, ADDRESS_IPV4);
+    assert_int_equal(n->family_count, 3);
+    assert_int_equal(n->families[0].member_count, 2);
+    assert_int_equal(n->families[0].members[1].prefix.bits, 24);
+    assert_int_equal(n->families[1].member_count, 0);
+    assert_int_equal(n->families[2].member_count, 1);
+    assert_true(n->strict);
+    assert_true(n->distinct_subnets);
+    config_free(c);
+
+    c = load_edited("\"testing_network\": false", "\"testing_network\": true");
+    assert_false(c->nodes.distinct_subnets);
+    assert_false(c->nodes.strict);
+    config_free(c);
+    c = load_edited("\"or_port\": 9001",
+                    "\"or_port\": 9001, \"nodes\": { \"distinct_subnets\": false }");
+    assert_false(c->nodes.distinct_subnets);
+    config_free(c);
+}
+
 // Changes of the example that are fine.
 static const struct {
     const char *from, *to;
@@ -292,6 +339,8 @@ static const struct {
     {"\"mtu\": 1500", "\"mtu\": 9000"},
     {"\"mtu\": 1500", "\"m\\u0074u\": 576"},
     {"{ \"level\": \"notice\" }", "{}"},
+    {"\"or_port\": 9001", "\"or_port\": 9001, \"nodes\": {}"},
+    {"\"or_port\": 9001", "\"or_port\": 9001, \"nodes\": { \"exit\": [], \"families\": [[], []] }"},
     {"[1], \"control\": 0, \"hugepages\": true, \"memory_mb\": 2048,\n    \"poll\": \"busy\"",
      "[0, 1], \"control\": 0"},
 };
@@ -344,7 +393,7 @@ static const struct {
      "r.json:6:3: onion_services: found an unknown key, expected one of nickname, contact, "
      "data_directory, address, or_port, exit_policy, bandwidth_rate, bandwidth_burst, "
      "testing_network, directory_authorities, fallback_directories, dataplane, hsdir_cache_mb, "
-     "dos, socks, log"},
+     "dos, socks, nodes, log"},
     {"\"or_port\": 9001", "\"or port\\n\": 9001",
      "r.json:6:3: or port?: found an unknown key, expected \"or_port\""},
     {"  \"nickname\": \"ramson0\",\n", "",
@@ -373,6 +422,25 @@ static const struct {
     {"\"or_port\": 9001", "\"socks\": [ {} ]",
      "r.json:6:14: socks[0].listen: found nothing, expected \"127.0.0.1:9050\", \"[::1]:9050\" or "
      "\"unix:/PATH\""},
+    // relays
+    {"\"or_port\": 9001", "\"or_port\": 9001, \"nodes\": { \"exclude\": [\"moria1\"] }",
+     "r.json:6:43: nodes.exclude[0]: found \"moria1\", expected a relay's fingerprint (40 "
+     "hexadecimal digits) or an address prefix"},
+    {"\"or_port\": 9001", "\"or_port\": 9001, \"nodes\": { \"exit\": [\"{de}\"] }",
+     "r.json:6:40: nodes.exit[0]: found \"{de}\", expected a fingerprint or an address prefix "
+     "(countries aren't supported)"},
+    {"\"or_port\": 9001", "\"or_port\": 9001, \"nodes\": { \"entry\": [\"10.0.0.0/33\"] }",
+     "r.json:6:41: nodes.entry[0]: found \"10.0.0.0/33\", expected a relay's fingerprint (40 "
+     "hexadecimal digits) or an address prefix"},
+    {"\"or_port\": 9001", "\"or_port\": 9001, \"nodes\": { \"middle\": [\"[10.0.0.0]/8\"] }",
+     "r.json:6:42: nodes.middle[0]: found \"[10.0.0.0]/8\", expected a relay's fingerprint (40 "
+     "hexadecimal digits) or an address prefix"},
+    {"\"or_port\": 9001", "\"or_port\": 9001, \"nodes\": { \"families\": [[], [\"10.0.0.1\", 7]] }",
+     "r.json:6:61: nodes.families[1][1]: found 7, expected a relay's fingerprint (40 hexadecimal "
+     "digits) or an address prefix"},
+    {"\"or_port\": 9001", "\"or_port\": 9001, \"nodes\": { \"families\": [\"10.0.0.1\"] }",
+     "r.json:6:44: nodes.families[0]: found \"10.0.0.1\", expected a list of 0 to 64, each a "
+     "relay's fingerprint (40 hexadecimal digits) or an address prefix"},
     // types
     {"\"ramson0\"", "7", "r.json:2:15: nickname: found 7, expected 1 to 19 letters and digits"},
     {"9001", "\"9001\"", "r.json:6:14: or_port: found \"9001\", expected a port from 1 to 65535"},
@@ -743,6 +811,7 @@ int main(void)
         cmocka_unit_test(test_fallbacks),
         cmocka_unit_test(test_pools_follow_memory),
         cmocka_unit_test(test_socks),
+        cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_private_address),

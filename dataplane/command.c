@@ -220,6 +220,9 @@ void command_execute(struct worker *w, struct message *m)
         else
             circuit_own(w, m);
         break;
+    case MSG_CIRCUIT_ADD_HOP:
+        circuit_own(w, m);
+        break;
     case MSG_CIRCUIT_SPLICE:
         splice_extend(w, m);
         break;

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "circuit/circuit_internal.h"
-#include "circuit/own_circuit.h"
 #include "connection.h"
 #include "dos/dos.h"
 #include "link/link.h"
@@ -101,8 +100,10 @@ static void circuit_free(struct circuit *c, enum destroy_reason reason)
     t->free_slots[t->n_free++] = slot;
     if (c->state != CIRCUIT_SKIN_QUEUED && !c->own)
         t->relay->counters.circuits_open--;
-    if (c->own)
+    if (c->own) { // is freed when its user has heard of it
         own_circuit_gone(c, reason);
+        return;
+    }
     explicit_bzero(c, sizeof(*c));
     free(c);
 }
@@ -165,6 +166,8 @@ struct message *circuit_message(const struct circuit *c, const struct circuit_pl
 
 void circuit_send(const struct circuit *c, struct message *m)
 {
+    if (c->own && m->type == MSG_CIRCUIT_ORIGINATE)
+        own_circuit_address(c, m);
     channel_send_down(c->relay->channels[m->worker], m);
 }
 
@@ -180,7 +183,6 @@ void circuit_originate(struct circuit *c, uint8_t command, uint16_t stream_id, c
     struct message *m = circuit_message(c, circuit_holder(c), MSG_CIRCUIT_ORIGINATE);
     m->relay.command = command;
     m->relay.stream_id = stream_id;
-    m->relay.hop = c->own ? (uint8_t)own_circuit_hops_built(c) : 0;
     m->length = length;
     if (length)
         memcpy(m->payload, body, length);
@@ -345,8 +347,7 @@ static void end_closed(struct circuit_table *t, const struct message *m)
         c = circuit_get(t, m->cookie); // a dial that could not begin
     if (!c)
         return;
-    enum destroy_reason reason =
-        m->close.by_peer ? DESTROY_DESTROYED : (enum destroy_reason)m->close.reason;
+    enum destroy_reason reason = (enum destroy_reason)m->close.reason;
     if (is_at(&c->origin, m)) {
         circuit_leave(c, &c->origin);
     } else {
@@ -354,7 +355,10 @@ static void end_closed(struct circuit_table *t, const struct message *m)
         if (is_at(&c->next, m))
             circuit_leave(c, &c->next);
     }
-    circuit_close(c, reason);
+    if (c->own && m->close.by_peer)
+        own_circuit_ended(c, m->close.reason);
+    else
+        circuit_close(c, m->close.by_peer ? DESTROY_DESTROYED : reason);
 }
 
 static void relay_message(struct circuit_table *t, const struct message *m)

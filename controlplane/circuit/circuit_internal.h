@@ -18,6 +18,8 @@ enum circuit_state {
     CIRCUIT_LINKING,     // extending: waits for a link to the next hop
     CIRCUIT_DIALLED,     // extending: CREATE2 was sent
     CIRCUIT_EXTENDED,    // cells pass through
+    CIRCUIT_BUILDING,    // begins here: some of its hops stand, others don't yet
+    CIRCUIT_GONE,        // begins here, and is no more; only its user has not heard of it yet
 };
 
 // What a circuit that ends here is for, once it has said so. With any of these, nothing else is
@@ -63,7 +65,7 @@ struct circuit {
     struct extend_request *extend;   // while linking
     struct circuit_streams *streams; // NULL until there is one (stream/circuit_streams.h)
     // Not NULL: it begins here (own_circuit.c); `origin` is nobody then, and `next` is where the
-    // other end is.
+    // other end is. Keys' nonce and kind, and congestion control, are its last hop's.
     struct own_circuit *own;
     struct onion_entry *onion;   // controlplane/onion's, with a role that others look for
     struct circuit *joined_with; // CIRCUIT_JOINED: goes when this one goes, and the other way round
@@ -114,9 +116,16 @@ void circuit_stop_extending(struct circuit *c);
 // The circuit ends here again; `reason` is for the next hop (2.38).
 void circuit_truncate(struct circuit *c, enum destroy_reason reason);
 
-// Circuits that begin here (own_circuit.c).
+// Circuits that begin here (own_circuit.c, own_message.c).
 struct own_circuits *own_circuits_create(struct circuit_table *t); // NULL: no memory
-// After the circuits. NULL is fine.
+// After the circuits; tells those who have not heard yet what became of theirs. NULL is fine.
 void own_circuits_free(struct own_circuits *all);
 void own_circuit_created(struct circuit *c, const struct message *m); // CREATED_FAST or CREATED2
+void own_circuit_take_message(struct circuit *c, const struct message *m);
+// Somebody on the path ended it, with this reason byte; closes it.
+void own_circuit_ended(struct circuit *c, uint8_t reason);
+// Says in a MSG_CIRCUIT_ORIGINATE which hop it is for (the last one, unless it says) and in which
+// cell it goes.
+void own_circuit_address(const struct circuit *c, struct message *m);
+// Called last of all: from now on own_circuit.c has the circuit, until its user has heard.
 void own_circuit_gone(struct circuit *c, enum destroy_reason reason);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reads EXTEND2 and filters where it leads.
+// Reads EXTEND2, filters where it leads, and writes it.
 #include "circuit/extend.h"
 
 #include <string.h>
 
 #include <sodium.h>
 
-#include "base/cursor.h"
 #include "circuit/onion_skin.h"
 #include "crypto/ntor.h"
 
@@ -104,4 +103,45 @@ bool extend_filter_addresses(struct link_target *target, bool internal_allowed)
     }
     target->n_addresses = kept;
     return kept > 0;
+}
+
+// ---- writing
+
+static const struct address *first_of(const struct link_target *target, uint8_t family)
+{
+    for (unsigned i = 0; i < target->n_addresses; i++)
+        if (target->addresses[i].family == family && target->addresses[i].port != 0)
+            return &target->addresses[i];
+    return NULL;
+}
+
+static void write_address(struct writer *w, enum link_specifier type, const struct address *a,
+                          uint8_t length)
+{
+    write_u8(w, (uint8_t)type);
+    write_u8(w, (uint8_t)(length + 2));
+    write_bytes(w, a->bytes, length);
+    write_u16(w, a->port);
+}
+
+void extend_write_target(const struct link_target *target, bool with_ed_id, bool with_ipv6,
+                         struct writer *w)
+{
+    const struct address *ipv4 = first_of(target, ADDRESS_IPV4);
+    const struct address *ipv6 = with_ipv6 || !ipv4 ? first_of(target, ADDRESS_IPV6) : NULL;
+    with_ed_id = with_ed_id && target->has_ed_id;
+    write_u8(w, (uint8_t)(1 + !!ipv4 + with_ed_id + !!ipv6));
+    if (ipv4)
+        write_address(w, SPECIFIER_IPV4, ipv4, 4);
+    write_u8(w, SPECIFIER_RSA_ID);
+    write_u8(w, sizeof(target->rsa_id));
+    write_bytes(w, target->rsa_id, sizeof(target->rsa_id));
+    if (with_ed_id) {
+        write_u8(w, SPECIFIER_ED_ID);
+        write_u8(w, sizeof(target->ed_id));
+        write_bytes(w, target->ed_id, sizeof(target->ed_id));
+    }
+    if (ipv6)
+        write_address(w, SPECIFIER_IPV6, ipv6, 16);
+    w->failed |= !ipv4 && !ipv6;
 }

@@ -1,115 +1,89 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Circuits that begin at this relay.
+// The life of circuits that begin here: hop by hop until they are open, and how they end.
 #include "circuit/own_circuit.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
+#include <sodium.h>
 #include <uv.h>
 
-#include "base/cursor.h"
-#include "base/log.h"
-#include "circuit/circuit_internal.h"
+#include "circuit/own_internal.h"
 #include "connection.h"
-#include "crypto/create_fast.h"
-#include "crypto/ntor.h"
+#include "crypto/cgo_message.h"
 #include "crypto/random.h"
-#include "crypto/tor1.h"
-#include "stream/circuit_streams.h"
+#include "dir/parameters.h"
 
-enum {
-    TICK_MS = 1000,
-    BUILD_MS = 30 * 1000,
-    IDLE_MS = 60 * 1000,
-    AGE_MAX_MS = 10 * 60 * 1000, // then new streams get a new one
-};
-
-struct own_circuit_request {
-    own_circuit_ready_fn ready;
-    void *user;
-    LIST_ENTRY(own_circuit_request) entry;
-};
-
-struct own_circuit {
-    struct circuit *circuit;
-    struct own_circuits *all;
-    struct own_circuit_path path;
-    bool begun;
-    uint64_t made_ms;
-    uint64_t deadline_ms; // until it is open; then, while it has no streams
-    LIST_HEAD(, own_circuit_request) requests;
-    LIST_ENTRY(own_circuit) entry;
-    uint8_t fast[CREATE_FAST_LEN];
-    struct ntor_client ntor;
-};
-
-struct own_circuits {
-    struct circuit_table *table;
-    uv_timer_t *timer; // runs while there are any
-    LIST_HEAD(, own_circuit) list;
-};
-
-static uint64_t now_ms(const struct own_circuits *all)
+static void set_due(struct own_circuit *own)
 {
-    return streams_now_us(all->table->streams) / 1000;
+    struct own_circuits *all = own->all;
+    if (own->due)
+        return;
+    own->due = true;
+    TAILQ_INSERT_TAIL(&all->due, own, due_entry);
+    all->n_due++;
 }
 
-// ---- who asked
+// ---- handshakes
 
-// Takes the requests first: who is answered may ask again.
-static void answer_all(struct own_circuit *own, struct circuit *c, enum destroy_reason reason)
+static bool is_last(const struct own_circuit *own, unsigned hop)
 {
-    struct own_circuit_request *request, *waiting = LIST_FIRST(&own->requests);
-    LIST_HEAD(, own_circuit_request) answered = LIST_HEAD_INITIALIZER(answered);
-    LIST_INIT(&own->requests);
-    if (waiting) { // the list has another head now
-        LIST_FIRST(&answered) = waiting;
-        waiting->entry.le_prev = &LIST_FIRST(&answered);
-    }
-    while ((request = LIST_FIRST(&answered))) {
-        own_circuit_ready_fn ready = request->ready;
-        void *user = request->user;
-        LIST_REMOVE(request, entry);
-        free(request);
-        ready(user, c, reason);
-    }
+    return hop + 1 == own->path.n_hops;
 }
 
-void own_circuit_cancel(struct own_circuit_request *request)
+static uint8_t start_handshake(struct own_circuit *own, struct writer *w)
 {
-    LIST_REMOVE(request, entry);
-    free(request);
+    const struct parameters *p = parameters_of(own->circuit->relay);
+    const struct circuit_params offer = {
+        .congestion_control = p->cc_algorithm != CC_ALGORITHM_SENDME,
+        .sendme_inc_cells = (uint8_t)p->cc_sendme_inc_cells,
+        .cgo = true,
+    };
+    const struct own_circuit_hop *hop = &own->path.hops[own->hops_built];
+    struct circuit_params ask = own_handshake_ask(hop, is_last(own, own->hops_built), &offer);
+    return own_handshake_start(&own->handshake, hop, &ask, w);
 }
 
-// ---- building
-
+// The first hop's: CREATE_FAST or CREATE2 on its link.
 static void dial(struct circuit *c, struct link *link)
 {
-    struct own_circuit *own = c->own;
-    const struct own_circuit_hop *hop = &own->path.hops[0];
     struct connection *conn = link_connection(link);
     struct message *m = channel_message_down(c->relay->channels[conn->worker], MSG_CIRCUIT_DIAL);
     struct writer w = writer_of(m->payload, CELL_BODY_LEN);
     m->conn = conn->handle;
     m->cookie = c->id;
-    if (hop->has_ntor_key) {
-        m->command = CELL_CREATE2;
-        write_u16(&w, HANDSHAKE_NTOR);
-        write_u16(&w, NTOR_SKIN_LEN);
-        ntor_client_start(&own->ntor, hop->target.rsa_id, hop->ntor_key,
-                          write_room(&w, NTOR_SKIN_LEN));
-    } else {
-        m->command = CELL_CREATE_FAST;
-        random_bytes(own->fast, sizeof(own->fast));
-        write_bytes(&w, own->fast, sizeof(own->fast));
-        m->secret = true; // the keys follow from it
-    }
+    m->command = start_handshake(c->own, &w);
+    m->secret = m->command == CELL_CREATE_FAST; // the keys follow from it
     m->length = (uint16_t)writer_length(&w);
+    if (m->command == 0) {
+        channel_free(m);
+        circuit_close(c, DESTROY_INTERNAL);
+        return;
+    }
     c->state = CIRCUIT_DIALLED;
+    c->own->stage = OWN_EXTENDING;
     c->next = (struct circuit_place){.worker = conn->worker, .conn = conn->handle};
     link_note_circuit(c->relay, conn->worker, conn->handle, 1);
     circuit_send(c, m);
+}
+
+// Another hop's: EXTEND2 to the last one that stands.
+static void extend(struct circuit *c)
+{
+    struct own_circuit *own = c->own;
+    const struct link_target *target = &own->path.hops[own->hops_built].target;
+    uint8_t body[CGO_MESSAGE_BODY_MAX];
+    struct writer w = writer_of(body, sizeof(body));
+    own->stage = OWN_EXTENDING;
+    c->state = CIRCUIT_BUILDING;
+    // C tor's clients don't name IPv6 addresses, its relays do.
+    extend_write_target(target, parameters_of(c->relay)->extend_by_ed_id,
+                        c->relay->config->or_port != 0, &w);
+    if (own->early_left == 0 || start_handshake(own, &w) != CELL_CREATE2)
+        circuit_close(c, DESTROY_INTERNAL);
+    else
+        circuit_originate(c, RELAY_EXTEND2, 0, body, (uint16_t)writer_length(&w));
+    explicit_bzero(body, sizeof(body));
 }
 
 static void link_ready(void *user, struct link *link, enum destroy_reason reason)
@@ -124,138 +98,132 @@ static void link_ready(void *user, struct link *link, enum destroy_reason reason
 
 static void begin(struct circuit *c)
 {
-    struct circuit_table *t = c->relay->circuits;
-    uint64_t id = c->id;
-    c->own->begun = true;
-    struct link_request *request = link_get(c->relay, &c->own->path.hops[0].target, link_ready, c);
-    if (request && circuit_get(t, id))
+    struct own_circuit *own = c->own;
+    own->stage = OWN_LINKING;
+    struct link_request *request = link_get(c->relay, &own->path.hops[0].target, link_ready, c);
+    if (request && own->stage == OWN_LINKING)
         c->link_request = request;
 }
 
-// False if the handshake did not succeed.
-static bool finish_handshake(const struct own_circuit *own, const struct message *m,
-                             struct circuit_crypto *crypto)
+// ---- hops answer
+
+static void install_keys(struct circuit *c, const struct own_hop_keys *keys)
 {
-    uint8_t yield[TOR1_MATERIAL_LEN + CIRCUIT_NONCE_LEN];
-    struct reader r = reader_of(m->payload, m->length);
-    int error = -1;
-    if (!own->path.hops[0].has_ntor_key) {
-        const uint8_t *reply = read_bytes(&r, CREATED_FAST_LEN);
-        if (m->command == CELL_CREATED_FAST && reply)
-            error = create_fast_client(own->fast, reply, yield, TOR1_MATERIAL_LEN);
-    } else {
-        uint16_t length = read_u16(&r);
-        const uint8_t *reply = read_bytes(&r, length);
-        if (m->command == CELL_CREATED2 && reply)
-            error = ntor_client_finish(&own->ntor, reply, length, yield, sizeof(yield));
-    }
-    crypto->kind = CIRCUIT_CRYPTO_TOR1;
-    if (error == 0)
-        memcpy(crypto->material, yield, TOR1_MATERIAL_LEN);
-    explicit_bzero(yield, sizeof(yield));
-    return error == 0;
+    struct message *m = circuit_message(c, &c->next, MSG_CIRCUIT_ADD_HOP);
+    m->secret = true;
+    m->crypto = keys->crypto;
+    circuit_send(c, m);
 }
 
-static void wipe_handshake(struct own_circuit *own)
+// What streams and onion services ask of a circuit is that of its last hop.
+static void become_open(struct circuit *c, const struct own_hop_keys *keys)
 {
-    explicit_bzero(own->fast, sizeof(own->fast));
-    ntor_client_wipe(&own->ntor);
+    struct own_circuit *own = c->own;
+    memcpy(c->nonce, keys->nonce, sizeof(c->nonce));
+    c->crypto_kind = keys->crypto.kind;
+    c->congestion_control = keys->granted.congestion_control;
+    c->sendme_inc_cells = c->congestion_control ? keys->granted.sendme_inc_cells : SENDME_INC_CELLS;
+    c->state = CIRCUIT_OPEN;
+    own->stage = OWN_OPEN;
+    c->relay->counters.own_circuits_made += !own->was_open;
+    own->was_open = true;
+}
+
+void own_circuit_hop_answered(struct circuit *c, const uint8_t *reply, uint16_t length)
+{
+    struct own_circuit *own = c->own;
+    struct own_hop_keys keys;
+    if (own->stage != OWN_EXTENDING ||
+        !own_handshake_finish(&own->handshake, reply, length, &keys)) {
+        explicit_bzero(&keys, sizeof(keys));
+        circuit_close(c, DESTROY_PROTOCOL);
+        return;
+    }
+    install_keys(c, &keys);
+    own->crypto_kinds[own->hops_built++] = keys.crypto.kind;
+    if (own->hops_built == own->path.n_hops)
+        become_open(c, &keys);
+    explicit_bzero(&keys, sizeof(keys));
+    if (own->ops && own->ops->hop_built)
+        own->ops->hop_built(c, own->hops_built);
+    // It may have closed the circuit, which is there until `closed` has returned.
+    if (own->stage == OWN_EXTENDING)
+        extend(c);
+    else if (own->stage == OWN_OPEN && own->ops && own->ops->opened)
+        own->ops->opened(c);
 }
 
 void own_circuit_created(struct circuit *c, const struct message *m)
 {
-    struct own_circuit *own = c->own;
-    struct message *accept = circuit_message(c, &c->next, MSG_CIRCUIT_ACCEPT);
-    accept->secret = true;
-    if (!finish_handshake(own, m, &accept->crypto)) {
-        channel_free(accept);
+    struct reader r = reader_of(m->payload, m->length);
+    bool fast = c->own->handshake.type == HANDSHAKE_FAST;
+    uint16_t length = fast ? CREATED_FAST_LEN : read_u16(&r);
+    const uint8_t *reply = read_bytes(&r, length);
+    if (reply && m->command == (fast ? CELL_CREATED_FAST : CELL_CREATED2))
+        own_circuit_hop_answered(c, reply, length);
+    else
         circuit_close(c, DESTROY_PROTOCOL);
-        return;
-    }
-    wipe_handshake(own);
-    c->crypto_kind = accept->crypto.kind;
-    circuit_send(c, accept);
-    c->state = CIRCUIT_OPEN;
-    c->relay->counters.own_circuits_made++;
-    own->deadline_ms = now_ms(own->all) + IDLE_MS;
-    answer_all(own, c, DESTROY_NONE);
 }
 
-unsigned own_circuit_hops_built(const struct circuit *c)
-{
-    return c->state == CIRCUIT_OPEN ? c->own->path.n_hops : 0;
-}
+// ---- sending
 
-void own_circuit_gone(struct circuit *c, enum destroy_reason reason)
+void own_circuit_address(const struct circuit *c, struct message *m)
 {
     struct own_circuit *own = c->own;
-    c->own = NULL;
-    c->relay->counters.own_circuits_failed += c->state != CIRCUIT_OPEN;
-    LIST_REMOVE(own, entry);
-    answer_all(own, NULL, reason == DESTROY_NONE ? DESTROY_DESTROYED : reason);
-    wipe_handshake(own);
-    free(own);
-}
-
-// ---- time
-
-static void tick_one(struct own_circuit *own, uint64_t now)
-{
-    struct circuit *c = own->circuit;
-    bool open = c->state == CIRCUIT_OPEN;
-    if (!own->begun) {
-        begin(c);
+    if (m->relay.hop == 0)
+        m->relay.hop = (uint8_t)own->hops_built;
+    bool early = m->relay.command == RELAY_EXTEND2 || m->relay.hop > 1;
+    m->command = 0;
+    if (!early || own->early_left == 0)
         return;
-    }
-    if (open && !LIST_EMPTY(&own->requests))
-        answer_all(own, c, DESTROY_NONE);
-    if (open && circuit_stream_count(c) > 0)
-        own->deadline_ms = now + IDLE_MS;
-    else if (now >= own->deadline_ms)
-        circuit_close(c, open ? DESTROY_FINISHED : DESTROY_TIMEOUT);
+    own->early_left--;
+    m->command = CELL_RELAY_EARLY;
 }
 
-static void tick(uv_timer_t *timer)
+void own_circuit_send(struct circuit *c, unsigned hop, enum relay_command command, const void *body,
+                      uint16_t length)
 {
-    struct own_circuits *all = timer->data;
-    uv_unref((uv_handle_t *)timer); // that circuits grow old keeps nobody from ending
-    for (struct own_circuit *own = LIST_FIRST(&all->list), *next; own; own = next) {
-        next = LIST_NEXT(own, entry);
-        tick_one(own, now_ms(all));
-    }
-    if (LIST_EMPTY(&all->list))
-        uv_timer_stop(timer);
+    const struct own_circuit *own = c->own;
+    if (own->stage == OWN_GONE || hop == 0 || hop > own->hops_built)
+        return;
+    bool cgo = own->crypto_kinds[hop - 1] == CIRCUIT_CRYPTO_CGO;
+    if (length > (cgo ? cgo_message_body_max((uint8_t)command) : RELAY_BODY_MAX))
+        return;
+    struct message *m = circuit_message(c, &c->next, MSG_CIRCUIT_ORIGINATE);
+    m->relay.command = (uint8_t)command;
+    m->relay.hop = (uint8_t)hop;
+    m->length = length;
+    if (length)
+        memcpy(m->payload, body, length);
+    circuit_send(c, m);
 }
 
-// ---- asking
+// ---- its user
 
-static bool same_hop(const struct own_circuit_hop *a, const struct own_circuit_hop *b)
+static bool hop_can_be(const struct own_circuit_hop *hop, bool only)
 {
-    return memcmp(a->target.rsa_id, b->target.rsa_id, sizeof(a->target.rsa_id)) == 0 &&
-           a->target.has_ed_id == b->target.has_ed_id &&
-           (!a->target.has_ed_id ||
-            memcmp(a->target.ed_id, b->target.ed_id, sizeof(a->target.ed_id)) == 0) &&
-           a->target.n_addresses == b->target.n_addresses &&
-           memcmp(a->target.addresses, b->target.addresses,
-                  a->target.n_addresses * sizeof(a->target.addresses[0])) == 0 &&
-           a->has_ntor_key == b->has_ntor_key &&
-           (!a->has_ntor_key || memcmp(a->ntor_key, b->ntor_key, sizeof(a->ntor_key)) == 0);
+    return hop->target.n_addresses > 0 && (hop->has_ntor_key || only) &&
+           !sodium_is_zero(hop->target.rsa_id, sizeof(hop->target.rsa_id));
 }
 
-static struct own_circuit *find(struct own_circuits *all, const struct own_circuit_path *path)
+static bool path_can_be(const struct own_circuit_path *path)
 {
-    struct own_circuit *own = LIST_FIRST(&all->list);
-    for (; own; own = LIST_NEXT(own, entry))
-        if (same_hop(&own->path.hops[0], &path->hops[0]) &&
-            now_ms(all) - own->made_ms < AGE_MAX_MS &&
-            circuit_stream_count(own->circuit) < STREAMS_OF_CIRCUIT_MAX / 2)
-            break;
-    return own;
+    if (path->n_hops == 0 || path->n_hops > OWN_CIRCUIT_HOPS_MAX)
+        return false;
+    for (unsigned i = 0; i < path->n_hops; i++)
+        if (!hop_can_be(&path->hops[i], path->n_hops == 1))
+            return false;
+    return true;
 }
 
-static struct own_circuit *make(struct own_circuits *all, const struct own_circuit_path *path)
+static void wake(struct own_circuits *all);
+
+struct circuit *own_circuit_build(struct relay *relay, const struct own_circuit_path *path,
+                                  const struct own_circuit_ops *ops, void *user)
 {
-    struct own_circuit *own = calloc(1, sizeof(*own));
+    struct own_circuits *all = relay->circuits->owns;
+    bool can_be = !all->ending && path_can_be(path);
+    struct own_circuit *own = can_be ? calloc(1, sizeof(*own)) : NULL;
     struct circuit *c = own ? circuit_new(all->table) : NULL;
     if (!c) {
         free(own);
@@ -266,47 +234,135 @@ static struct own_circuit *make(struct own_circuits *all, const struct own_circu
     own->circuit = c;
     own->all = all;
     own->path = *path;
-    own->made_ms = now_ms(all);
-    own->deadline_ms = own->made_ms + BUILD_MS;
-    LIST_INSERT_HEAD(&all->list, own, entry);
-    return own;
+    own->ops = ops;
+    own->user = user;
+    own->early_left = RELAY_EARLY_MAX - random_uniform(2);
+    set_due(own);
+    wake(all);
+    return c;
 }
 
-struct own_circuit_request *own_circuit_get(struct relay *relay,
-                                            const struct own_circuit_path *path,
-                                            own_circuit_ready_fn ready, void *user)
+void own_circuit_set_user(struct circuit *c, const struct own_circuit_ops *ops, void *user)
 {
-    struct own_circuits *all = relay->circuits->owns;
-    if (path->n_hops != 1 || path->hops[0].target.n_addresses == 0)
-        return NULL;
-    struct own_circuit_request *request = calloc(1, sizeof(*request));
-    struct own_circuit *own = request ? find(all, path) : NULL;
-    if (request && !own)
-        own = make(all, path);
-    if (!own) {
-        free(request);
-        return NULL;
-    }
-    request->ready = ready;
-    request->user = user;
-    LIST_INSERT_HEAD(&own->requests, request, entry);
-    uv_ref((uv_handle_t *)all->timer);
-    uv_timer_start(all->timer, tick, 0, TICK_MS);
-    return request;
+    c->own->ops = ops;
+    c->own->user = user;
 }
 
-// ---- life
+void *own_circuit_user(const struct circuit *c)
+{
+    return c->own->user;
+}
+
+const struct own_circuit_path *own_circuit_path(const struct circuit *c)
+{
+    return &c->own->path;
+}
+
+unsigned own_circuit_hops_built(const struct circuit *c)
+{
+    return c->own->hops_built;
+}
+
+bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop)
+{
+    struct own_circuit *own = c->own;
+    // Streams, and their flow control, are with the hop that was the last one.
+    if (own->stage != OWN_OPEN || own->path.n_hops == OWN_CIRCUIT_HOPS_MAX ||
+        own->early_left == 0 || c->streams || !hop_can_be(hop, false))
+        return false;
+    own->path.hops[own->path.n_hops++] = *hop;
+    extend(c);
+    return true;
+}
+
+bool own_circuit_is_gone(const struct circuit *c)
+{
+    return c->own->stage == OWN_GONE;
+}
+
+void own_circuit_close(struct circuit *c, enum destroy_reason reason)
+{
+    if (c->own->stage != OWN_GONE)
+        circuit_close(c, reason);
+}
+
+// ---- how it ends
+
+void own_circuit_ended(struct circuit *c, uint8_t reason)
+{
+    c->own->by_network = true;
+    circuit_close(c, reason <= DESTROY_NOSUCHSERVICE ? (enum destroy_reason)reason : DESTROY_NONE);
+}
+
+void own_circuit_gone(struct circuit *c, enum destroy_reason reason)
+{
+    struct own_circuit *own = c->own;
+    c->state = CIRCUIT_GONE;
+    c->relay->counters.own_circuits_failed += !own->was_open;
+    own_handshake_wipe(&own->handshake);
+    own->stage = OWN_GONE;
+    own->reason = reason;
+    set_due(own);
+    wake(own->all);
+}
+
+static void tell_gone(struct own_circuit *own)
+{
+    struct circuit *c = own->circuit;
+    if (own->ops && own->ops->closed)
+        own->ops->closed(c, own->reason, own->by_network);
+    explicit_bzero(c, sizeof(*c));
+    free(c);
+    free(own);
+}
+
+// ---- what is due
+
+static void run_due(struct own_circuits *all)
+{
+    for (unsigned n = all->n_due; n > 0; n--) { // what comes meanwhile waits for the next turn
+        struct own_circuit *own = TAILQ_FIRST(&all->due);
+        TAILQ_REMOVE(&all->due, own, due_entry);
+        all->n_due--;
+        own->due = false;
+        if (own->stage == OWN_GONE)
+            tell_gone(own);
+        else if (own->stage == OWN_NEW)
+            begin(own->circuit);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct own_circuits *all = timer->data;
+    run_due(all);
+    if (all->n_due > 0)
+        wake(all);
+}
+
+static void wake(struct own_circuits *all)
+{
+    if (!uv_is_active((uv_handle_t *)all->timer))
+        uv_timer_start(all->timer, on_timer, 0, 0);
+}
 
 struct own_circuits *own_circuits_create(struct circuit_table *t)
 {
     struct own_circuits *all = calloc(1, sizeof(*all));
-    if (all)
+    if (all) {
         all->timer = calloc(1, sizeof(*all->timer));
-    if (!all || !all->timer) {
+        all->shared = own_shared_create(t->relay);
+        all->table = t;
+        TAILQ_INIT(&all->due);
+    }
+    if (!all || !all->timer || !all->shared) {
+        if (all) {
+            own_shared_free(all->shared);
+            free(all->timer);
+        }
         free(all);
         return NULL;
     }
-    all->table = t;
     uv_timer_init(t->relay->loop, all->timer);
     all->timer->data = all;
     return all;
@@ -321,6 +377,10 @@ void own_circuits_free(struct own_circuits *all)
 {
     if (!all)
         return;
+    all->ending = true;
+    while (all->n_due > 0)
+        run_due(all);
+    own_shared_free(all->shared);
     uv_timer_stop(all->timer);
     uv_close((uv_handle_t *)all->timer, timer_closed);
     free(all);

@@ -41,14 +41,17 @@ struct own_circuit_ops {
     // own_circuit_extend.
     void (*opened)(struct circuit *c);
     // A relay message that is no stream's and not of flow control, from hop relay.hop (1 is the
-    // first). False: it was not expected, and the circuit is closed. NULL: none is.
+    // first). False: it was not expected, and the circuit is closed (but for a DROP, which is
+    // always welcome). NULL: none is.
     bool (*message)(struct circuit *c, const struct message *m);
-    // The last call, for every circuit, also those that the user closed. `by_network`: somebody on
-    // the path ended it. Hops that stood: own_circuit_hops_built.
+    // The last call, for every circuit, also those that the user closed; the circuit is no more
+    // when it returns. `by_network`: somebody on the path ended it, and gave this reason. Hops that
+    // stood: own_circuit_hops_built.
     void (*closed)(struct circuit *c, enum destroy_reason reason, bool by_network);
 };
 
-// NULL: no memory, or a path that can't be. `path` is copied.
+// NULL: no memory, or a path that can't be. `path` is copied. `ops` is kept; NULL: nobody listens.
+// There is no time-out: it is for the user to close what takes too long.
 struct circuit *own_circuit_build(struct relay *relay, const struct own_circuit_path *path,
                                   const struct own_circuit_ops *ops, void *user);
 // Another user takes it over.
@@ -56,13 +59,17 @@ void own_circuit_set_user(struct circuit *c, const struct own_circuit_ops *ops, 
 void *own_circuit_user(const struct circuit *c);
 const struct own_circuit_path *own_circuit_path(const struct circuit *c);
 unsigned own_circuit_hops_built(const struct circuit *c);
-// One more hop behind the last one. False: no room, no RELAY_EARLY left, or it is still being
-// built.
+// One more hop behind the last one. False: no room, no RELAY_EARLY left, it is still being built,
+// or there have been streams on it.
 bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop);
 // A relay message that is no stream's to one hop (1 is the first).
 void own_circuit_send(struct circuit *c, unsigned hop, enum relay_command command, const void *body,
                       uint16_t length);
-// DESTROY goes out with reason 0 (2.37); `closed` gets `reason`.
+// It has ended, and `closed` follows soon: until then nothing can be done with it any more, but
+// asking for what is above.
+bool own_circuit_is_gone(const struct circuit *c);
+// DESTROY goes out with reason 0 (2.37); `closed` gets `reason`. Once it has ended this does
+// nothing.
 void own_circuit_close(struct circuit *c, enum destroy_reason reason);
 
 // ---- circuits of one hop that are shared

@@ -51,32 +51,10 @@ static void take_truncate(struct circuit *c, const struct message *m)
                                 : DESTROY_NONE);
 }
 
-// On a circuit of ours there is nobody else to say anything but of our streams.
-static void take_own(struct circuit *c, const struct message *m)
-{
-    switch (m->relay.command) {
-    case RELAY_DATA:
-    case RELAY_END:
-    case RELAY_CONNECTED:
-    case RELAY_RESOLVED:
-    case RELAY_SENDME:
-    case RELAY_XOFF:
-    case RELAY_XON:
-        circuit_take_stream_message(c, m);
-        break;
-    case RELAY_TRUNCATED:
-        circuit_close(c, m->length == 0 ? DESTROY_PROTOCOL : DESTROY_DESTROYED);
-        break;
-    default:
-        drop(c);
-        break;
-    }
-}
-
 void circuit_take_relay_message(struct circuit *c, const struct message *m)
 {
     if (c->own) {
-        take_own(c, m);
+        own_circuit_take_message(c, m);
         return;
     }
     if (onion_take_relay_message(c, m))

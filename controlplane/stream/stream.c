@@ -324,9 +324,12 @@ static uint16_t free_id(struct circuit_streams *of)
     return of->next_id;
 }
 
-// Those of a circuit of ours, with its last hop; NULL also when some are with another.
+// Those of a circuit of ours, with its last hop; NULL also when some are with another, or when it
+// is not open (any more).
 static struct circuit_streams *last_hop_streams(struct circuit *c)
 {
+    if (c->state != CIRCUIT_OPEN)
+        return NULL;
     if (c->streams && c->streams->hop != own_circuit_hops_built(c)) {
         if (c->streams->n_streams > 0)
             return NULL;

@@ -164,6 +164,20 @@ void desk_tell_relay(struct desk *desk, struct handle end, uint8_t cell_command,
     desk_tell(desk, m);
 }
 
+void desk_tell_relay_from(struct desk *desk, unsigned worker, struct handle end, unsigned hop,
+                          uint8_t command, uint16_t stream_id, const void *body, size_t length)
+{
+    struct message *m = desk_up(desk, worker, MSG_CIRCUIT_RELAY);
+    m->circuit = end;
+    m->command = CELL_RELAY;
+    m->relay.command = command;
+    m->relay.hop = (uint8_t)hop;
+    m->relay.stream_id = stream_id;
+    m->relay.tag_length = 20;
+    fill(m, body, length);
+    desk_tell(desk, m);
+}
+
 void desk_tell_created(struct desk *desk, unsigned worker, struct handle end, uint64_t cookie,
                        uint8_t command, const void *body, size_t length)
 {

@@ -69,6 +69,9 @@ void desk_tell_create(struct desk *desk, unsigned link, struct handle end, uint8
                       const void *body, size_t length);
 void desk_tell_relay(struct desk *desk, struct handle end, uint8_t cell_command, uint8_t command,
                      uint16_t stream_id, const void *body, size_t length);
+// From a hop of a circuit that begins here.
+void desk_tell_relay_from(struct desk *desk, unsigned worker, struct handle end, unsigned hop,
+                          uint8_t command, uint16_t stream_id, const void *body, size_t length);
 void desk_tell_created(struct desk *desk, unsigned worker, struct handle end, uint64_t cookie,
                        uint8_t command, const void *body, size_t length);
 void desk_tell_closed(struct desk *desk, unsigned worker, struct handle end, uint64_t cookie,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Circuits that begin here: their handshakes against the server's side, who is told how it went,
-// and streams on them.
+// Circuits that begin here, over several hops: the handshakes with each against the server's side,
+// what a hop may say and when, and how circuits end.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,429 +9,821 @@
 
 #include <cmocka.h>
 
+#include "base/cursor.h"
 #include "circuit/circuit_internal.h"
 #include "circuit/own_circuit.h"
-#include "crypto/create_fast.h"
+#include "circuit/own_handshake.h"
+#include "crypto/cgo.h"
 #include "crypto/ntor.h"
+#include "crypto/ntor_v3.h"
 #include "crypto/random.h"
 #include "crypto/tor1.h"
 #include "desk.h"
 #include "stream/stream.h"
-#include "stream/stream_internal.h"
 
-// ---- who asks
+// ---- the relays of a path
 
-struct asker {
-    unsigned calls;
-    struct circuit *circuit;
-    enum destroy_reason reason;
-    struct relay *again; // asks again from inside
-    struct own_circuit_path path;
+enum relay_kind { PLAIN, CC, CGO, KINDS };
+
+struct far {
+    enum relay_kind kind;
+    struct onion_keys keys;
+    struct circuit_params offer;
 };
 
-static void ready(void *user, struct circuit *c, enum destroy_reason reason)
-{
-    struct asker *asker = user;
-    asker->calls++;
-    asker->circuit = c;
-    asker->reason = reason;
-    assert_true((c == NULL) == (reason != DESTROY_NONE));
-    if (asker->again && asker->calls == 1)
-        assert_non_null(own_circuit_get(asker->again, &asker->path, ready, asker));
-}
-
-static struct own_circuit_path path_to(const struct desk *desk, unsigned link)
-{
-    struct own_circuit_path path = {.n_hops = 1};
-    path.hops[0].target.n_addresses = 1;
-    path.hops[0].target.addresses[0] = desk->links[link].connection.remote;
-    memcpy(path.hops[0].target.rsa_id, desk->links[link].rsa_id, 20);
-    return path;
-}
-
-// The MSG_CIRCUIT_DIAL, and that the end stands; the body of CREATE is copied.
-static struct handle dial(struct desk *desk, uint8_t command, uint8_t body[CELL_BODY_LEN],
-                          uint64_t *cookie)
-{
-    struct handle end = desk_new_end(desk);
-    struct message *m = desk_expect(desk, MSG_CIRCUIT_DIAL);
-    assert_int_equal(m->command, command);
-    memcpy(body, m->payload, m->length);
-    *cookie = m->cookie;
-    channel_free(m);
-    struct message *dialled = desk_up(desk, 0, MSG_CIRCUIT_DIALLED);
-    dialled->circuit = end;
-    dialled->cookie = *cookie;
-    desk_tell(desk, dialled);
-    return end;
-}
-
-static void expect_keys(struct desk *desk, struct handle end, const uint8_t *keys)
-{
-    struct message *m = desk_expect(desk, MSG_CIRCUIT_ACCEPT);
-    assert_int_equal(m->circuit.generation, end.generation);
-    assert_int_equal(m->command, 0);
-    assert_true(m->secret);
-    assert_int_equal(m->crypto.kind, CIRCUIT_CRYPTO_TOR1);
-    assert_memory_equal(m->crypto.material, keys, TOR1_MATERIAL_LEN);
-    channel_free(m);
-}
-
-// One over link NEAR, by CREATE_FAST, as far as its keys.
-static struct handle open_circuit(struct desk *desk, struct asker *asker)
-{
-    struct own_circuit_path path = path_to(desk, NEAR);
-    uint8_t body[CELL_BODY_LEN], reply[CREATED_FAST_LEN], keys[TOR1_MATERIAL_LEN];
+struct journey {
+    struct desk *desk;
+    unsigned n;
+    struct far fars[OWN_CIRCUIT_HOPS_MAX + 1];
+    struct own_circuit_path path;
+    struct handle end;
     uint64_t cookie;
-    assert_non_null(own_circuit_get(&desk->relay, &path, ready, asker));
-    desk_expect_nothing(desk); // later, not now
-    desk_turn(desk);
-    assert_int_equal(desk->links[NEAR].circuits, 1);
-    struct handle end = dial(desk, CELL_CREATE_FAST, body, &cookie);
-    assert_int_equal(create_fast_server(body, reply, keys, sizeof(keys)), 0);
-    desk_tell_created(desk, 0, end, cookie, CELL_CREATED_FAST, reply, sizeof(reply));
-    expect_keys(desk, end, keys);
-    assert_int_equal(asker->calls, 1);
-    assert_non_null(asker->circuit);
-    return end;
+    struct circuit *circuit;
+    struct onion_answer answer; // the last
+    uint16_t handshake;         // that it answers
+    unsigned early;             // cells so far
+    // what the user was told
+    unsigned built, opened, closed, messages;
+    enum destroy_reason reason;
+    bool by_network;
+    bool refuses;
+    unsigned close_when_built; // from inside
+    bool inside;               // a call of the user's: no callback may come
+};
+
+static void on_hop_built(struct circuit *c, unsigned hops)
+{
+    struct journey *j = own_circuit_user(c);
+    assert_false(j->inside);
+    assert_int_equal(hops, j->built + 1);
+    assert_int_equal(own_circuit_hops_built(c), hops);
+    j->built = hops;
+    if (j->close_when_built == hops)
+        own_circuit_close(c, DESTROY_FINISHED);
+}
+
+static void on_opened(struct circuit *c)
+{
+    struct journey *j = own_circuit_user(c);
+    assert_false(j->inside);
+    assert_int_equal(j->built, own_circuit_path(c)->n_hops);
+    j->opened++;
+}
+
+static bool on_message(struct circuit *c, const struct message *m)
+{
+    struct journey *j = own_circuit_user(c);
+    (void)m;
+    assert_false(j->inside);
+    j->messages++;
+    return !j->refuses;
+}
+
+static void on_closed(struct circuit *c, enum destroy_reason reason, bool by_network)
+{
+    struct journey *j = own_circuit_user(c);
+    assert_false(j->inside);
+    assert_true(own_circuit_is_gone(c));
+    j->closed++;
+    j->reason = reason;
+    j->by_network = by_network;
+}
+
+static const struct own_circuit_ops ops = {on_hop_built, on_opened, on_message, on_closed};
+
+static void make_far(struct journey *j, unsigned i, enum relay_kind kind)
+{
+    struct far *far = &j->fars[i];
+    struct own_circuit_hop *hop = &j->path.hops[i];
+    far->kind = kind;
+    far->offer = onion_skin_default_offer;
+    far->keys.key_count = 1;
+    curve25519_generate(&far->keys.keys[0]);
+    curve25519_generate(&far->keys.junk);
+    memset(far->keys.rsa_id, 0x40 + (int)i, sizeof(far->keys.rsa_id));
+    memset(far->keys.ed25519_id, 0x50 + (int)i, sizeof(far->keys.ed25519_id));
+    if (i == 0) { // there is a link to it
+        memcpy(far->keys.rsa_id, j->desk->links[FAR].rsa_id, 20);
+        memcpy(far->keys.ed25519_id, j->desk->links[FAR].ed_id, 32);
+    }
+    memcpy(hop->target.rsa_id, far->keys.rsa_id, 20);
+    memcpy(hop->target.ed_id, far->keys.ed25519_id, 32);
+    hop->target.has_ed_id = true;
+    hop->target.n_addresses = 2;
+    hop->target.addresses[0].family = ADDRESS_IPV6;
+    hop->target.addresses[0].port = 443;
+    hop->target.addresses[1] = address_ipv4(0x05060700 + i, (uint16_t)(9000 + i));
+    hop->has_ntor_key = true;
+    memcpy(hop->ntor_key, far->keys.keys[0].public_key, 32);
+    hop->ntor_v3 = hop->congestion_control = kind != PLAIN;
+    hop->cgo = kind == CGO;
+}
+
+static struct journey *journey_plan(unsigned n, const enum relay_kind *kinds)
+{
+    struct journey *j = calloc(1, sizeof(*j));
+    assert_non_null(j);
+    j->desk = desk_open();
+    j->n = j->path.n_hops = n;
+    for (unsigned i = 0; i < n; i++)
+        make_far(j, i, kinds ? kinds[i] : PLAIN);
+    return j;
+}
+
+static void journey_end(struct journey *j)
+{
+    desk_close(j->desk);
+    assert_int_equal(j->closed, j->circuit ? 1 : 0);
+    free(j);
+}
+
+static void journey_begin(struct journey *j)
+{
+    j->inside = true;
+    j->circuit = own_circuit_build(&j->desk->relay, &j->path, &ops, j);
+    j->inside = false;
+    assert_non_null(j->circuit);
+    desk_expect_nothing(j->desk); // later, not now
+    desk_turn(j->desk);
+}
+
+// ---- a hop's part
+
+static void answer_skin(struct journey *j, unsigned hop, const uint8_t *create2, size_t length)
+{
+    uint8_t body[CELL_BODY_LEN] = {0};
+    struct onion_skin skin;
+    const struct onion_skin *skins[1] = {&skin};
+    memcpy(body, create2, length);
+    assert_int_equal(onion_skin_parse(CELL_CREATE2, body, &skin), DESTROY_NONE);
+    j->handshake = skin.handshake;
+    onion_skins_answer(NULL, &j->fars[hop].keys, &j->fars[hop].offer, skins, &j->answer, 1);
+    assert_int_equal(j->answer.refused, DESTROY_NONE);
+}
+
+// The worker's and the first hop's part, as far as the answer.
+static void take_dial(struct journey *j)
+{
+    struct message *m = desk_expect(j->desk, MSG_CIRCUIT_DIAL);
+    assert_int_equal(m->command, CELL_CREATE2);
+    assert_int_equal(m->worker, j->desk->links[FAR].connection.worker);
+    j->cookie = m->cookie;
+    j->end = desk_new_end(j->desk);
+    answer_skin(j, 0, m->payload, m->length);
+    channel_free(m);
+    struct message *dialled = desk_up(j->desk, 1, MSG_CIRCUIT_DIALLED);
+    dialled->circuit = j->end;
+    dialled->cookie = j->cookie;
+    desk_tell(j->desk, dialled);
+}
+
+// EXTEND2 to hop `hop`, at the one before it.
+static void take_extend(struct journey *j, unsigned hop)
+{
+    struct extend_request request;
+    struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE);
+    assert_int_equal(m->worker, 1);
+    assert_int_equal(m->circuit.generation, j->end.generation);
+    assert_int_equal(m->command, CELL_RELAY_EARLY);
+    j->early++;
+    assert_int_equal(m->relay.command, RELAY_EXTEND2);
+    assert_int_equal(m->relay.hop, hop);
+    assert_int_equal(m->relay.stream_id, 0);
+    assert_true(extend_parse(m->payload, m->length, &request));
+    assert_memory_equal(request.target.rsa_id, j->fars[hop].keys.rsa_id, 20);
+    assert_int_equal(request.target.n_addresses, 1); // a client names no IPv6
+    assert_memory_equal(&request.target.addresses[0], &j->path.hops[hop].target.addresses[1],
+                        sizeof(struct address));
+    answer_skin(j, hop, request.create2, request.create2_length);
+    channel_free(m);
+}
+
+static void tell_answer(struct journey *j, unsigned hop)
+{
+    if (hop == 0)
+        desk_tell_created(j->desk, 1, j->end, j->cookie, CELL_CREATED2, j->answer.body,
+                          j->answer.body_length);
+    else
+        desk_tell_relay_from(j->desk, 1, j->end, hop, RELAY_EXTENDED2, 0, j->answer.body,
+                             j->answer.body_length);
+}
+
+static void expect_hop(struct journey *j)
+{
+    struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ADD_HOP);
+    assert_int_equal(m->circuit.generation, j->end.generation);
+    assert_true(m->secret);
+    assert_int_equal(m->crypto.kind, j->answer.crypto.kind);
+    assert_memory_equal(m->crypto.material, j->answer.crypto.material,
+                        m->crypto.kind == CIRCUIT_CRYPTO_CGO ? CGO_MATERIAL_LEN
+                                                             : TOR1_MATERIAL_LEN);
+    channel_free(m);
+}
+
+static void take_request(struct journey *j, unsigned hop)
+{
+    if (hop == 0)
+        take_dial(j);
+    else
+        take_extend(j, hop);
+}
+
+static void build_hop(struct journey *j, unsigned hop)
+{
+    take_request(j, hop);
+    tell_answer(j, hop);
+    expect_hop(j);
+    assert_int_equal(j->built, hop + 1);
+}
+
+static void build_to(struct journey *j, unsigned hops)
+{
+    journey_begin(j);
+    for (unsigned i = 0; i < hops; i++)
+        build_hop(j, i);
+}
+
+static struct journey *open_journey(unsigned n)
+{
+    struct journey *j = journey_plan(n, NULL);
+    build_to(j, n);
+    assert_int_equal(j->opened, 1);
+    desk_expect_nothing(j->desk);
+    return j;
+}
+
+// It closes, its next hop does not learn why, and the user does, later.
+static void expect_closed(struct journey *j, enum destroy_reason reason, bool by_network)
+{
+    desk_expect_close(j->desk, 1, j->end, DESTROY_NONE);
+    desk_expect_nothing(j->desk);
+    assert_int_equal(j->closed, 0);
+    desk_turn(j->desk);
+    assert_int_equal(j->closed, 1);
+    assert_int_equal(j->reason, reason);
+    assert_int_equal(j->by_network, by_network);
+    assert_int_equal(circuit_table_count(j->desk->relay.circuits), 0);
 }
 
 // ---- handshakes
 
-static void test_create_fast(void **state)
+static void check_last_hop(struct journey *j)
 {
-    (void)state;
-    struct desk *desk = desk_open();
-    struct asker asker = {0};
-    struct handle end = open_circuit(desk, &asker);
-    assert_int_equal(desk->relay.counters.own_circuits_made, 1);
-    assert_int_equal(desk->relay.counters.circuits_open, 0); // that counts others'
-    desk_tell_closed(desk, 0, end, 0, DESTROY_NONE, true);
-    assert_int_equal(desk->links[NEAR].circuits, 0);
-    assert_int_equal(asker.calls, 1);
-    desk_expect_nothing(desk);
-    desk_close(desk);
+    const struct circuit *c = j->circuit;
+    enum relay_kind kind = j->fars[j->n - 1].kind;
+    assert_int_equal(j->opened, 1);
+    assert_int_equal(c->congestion_control, kind != PLAIN);
+    assert_int_equal(c->sendme_inc_cells, kind != PLAIN ? 31 : 100);
+    assert_int_equal(c->crypto_kind, kind == CGO ? CIRCUIT_CRYPTO_CGO : CIRCUIT_CRYPTO_TOR1);
+    assert_memory_equal(c->nonce, j->answer.nonce, sizeof(c->nonce));
+    assert_int_equal(j->desk->relay.counters.own_circuits_made, 1);
 }
 
-static void test_ntor(void **state)
+// 2.24: what is asked of which hop.
+static void build_mix(unsigned n, const enum relay_kind *kinds)
 {
-    (void)state;
-    struct desk *desk = desk_open();
-    struct asker asker = {0};
-    struct own_circuit_path path = path_to(desk, NEAR);
-    struct onion_keys onion = {.key_count = 1};
-    uint8_t body[CELL_BODY_LEN], reply[2 + NTOR_REPLY_LEN] = {0, NTOR_REPLY_LEN}, keys[92];
-    uint64_t cookie;
-    curve25519_generate(&onion.keys[0]);
-    curve25519_generate(&onion.junk);
-    memcpy(onion.rsa_id, desk->links[NEAR].rsa_id, 20);
-    path.hops[0].has_ntor_key = true;
-    memcpy(path.hops[0].ntor_key, onion.keys[0].public_key, 32);
-    assert_non_null(own_circuit_get(&desk->relay, &path, ready, &asker));
-    desk_turn(desk);
-    struct handle end = dial(desk, CELL_CREATE2, body, &cookie);
-    assert_memory_equal(body, "\0\2\0\124", 4);
-    assert_int_equal(ntor_server(&onion, body + 4, NTOR_SKIN_LEN, reply + 2, keys, sizeof(keys)),
-                     0);
-    desk_tell_created(desk, 0, end, cookie, CELL_CREATED2, reply, sizeof(reply));
-    expect_keys(desk, end, keys);
-    assert_non_null(asker.circuit);
-    desk_close(desk);
+    struct journey *j = journey_plan(n, kinds);
+    journey_begin(j);
+    for (unsigned i = 0; i < n; i++) {
+        bool last = i + 1 == n;
+        bool v3 = kinds[i] == CGO || (last && kinds[i] == CC);
+        take_request(j, i);
+        assert_int_equal(j->handshake, v3 ? HANDSHAKE_NTOR_V3 : HANDSHAKE_NTOR);
+        assert_int_equal(j->answer.params.congestion_control, last && kinds[i] != PLAIN);
+        assert_int_equal(j->answer.params.cgo, last && kinds[i] == CGO);
+        assert_int_equal(j->opened, 0);
+        tell_answer(j, i);
+        expect_hop(j);
+    }
+    check_last_hop(j);
+    own_circuit_close(j->circuit, DESTROY_FINISHED);
+    expect_closed(j, DESTROY_FINISHED, false);
+    journey_end(j);
 }
 
-static void test_wrong_answers(void **state)
+static void test_every_mix(void **state)
 {
     (void)state;
+    enum relay_kind kinds[4];
+    for (unsigned n = 3; n <= 4; n++)
+        for (unsigned mix = 0; mix < (n == 3 ? 27 : 81); mix++) {
+            for (unsigned i = 0, rest = mix; i < n; i++, rest /= KINDS)
+                kinds[i] = (enum relay_kind)(rest % KINDS);
+            build_mix(n, kinds);
+        }
+}
+
+static void test_what_is_asked(void **state)
+{
+    (void)state;
+    const struct circuit_params all = {true, 31, true}, none = {false, 31, true};
+    struct own_circuit_hop hop = {.has_ntor_key = true, .congestion_control = true, .cgo = true};
+    hop.ntor_v3 = hop.target.has_ed_id = true;
+    struct circuit_params ask = own_handshake_ask(&hop, true, &all);
+    assert_true(ask.congestion_control && ask.cgo && ask.sendme_inc_cells == 31);
+    ask = own_handshake_ask(&hop, false, &all);
+    assert_false(ask.congestion_control || ask.cgo);
+    ask = own_handshake_ask(&hop, true, &none); // not in this network: no CGO either (2.23)
+    assert_false(ask.congestion_control || ask.cgo);
+    hop.congestion_control = false;
+    ask = own_handshake_ask(&hop, true, &all);
+    assert_false(ask.congestion_control || ask.cgo);
+    hop.congestion_control = true;
+    hop.target.has_ed_id = false; // what ntor-v3 knows relays by
+    ask = own_handshake_ask(&hop, true, &all);
+    assert_false(ask.congestion_control || ask.cgo);
+}
+
+// 2.32
+static void test_specifiers(void **state)
+{
+    (void)state;
+    struct journey *j = journey_plan(2, NULL);
+    const struct link_target *t = &j->path.hops[1].target;
     for (unsigned i = 0; i < 4; i++) {
-        struct desk *desk = desk_open();
-        struct asker asker = {0};
-        struct own_circuit_path path = path_to(desk, NEAR);
-        uint8_t body[CELL_BODY_LEN], reply[CELL_BODY_LEN] = {0}, keys[72];
-        uint64_t cookie;
-        path.hops[0].has_ntor_key = i >= 2;
-        assert_non_null(own_circuit_get(&desk->relay, &path, ready, &asker));
-        desk_turn(desk);
-        struct handle end = dial(desk, i < 2 ? CELL_CREATE_FAST : CELL_CREATE2, body, &cookie);
-        assert_int_equal(create_fast_server(body, reply, keys, sizeof(keys)), 0);
-        reply[30] ^= i != 1;
-        reply[0] = i == 3 ? 0xff : 0; // a length that does not fit
-        desk_tell_created(desk, 0, end, cookie, i == 0 ? CELL_CREATED_FAST : CELL_CREATED2, reply,
-                          sizeof(reply));
-        desk_expect_close(desk, 0, end, DESTROY_NONE); // the origin does not say why
-        assert_int_equal(asker.calls, 1);
-        assert_int_equal(asker.reason, DESTROY_PROTOCOL);
-        assert_int_equal(desk->relay.counters.own_circuits_failed, 1);
-        desk_close(desk);
+        bool ed_id = i & 1, ipv6 = i & 2;
+        uint8_t body[RELAY_BODY_MAX];
+        struct writer w = writer_of(body, sizeof(body));
+        extend_write_target(t, ed_id, ipv6, &w);
+        assert_false(w.failed);
+        struct reader r = reader_of(body, writer_length(&w));
+        assert_int_equal(read_u8(&r), 2 + ed_id + ipv6);
+        assert_int_equal(read_u16(&r), 0x0006);
+        read_sub(&r, 6);
+        assert_int_equal(read_u16(&r), 0x0214);
+        read_sub(&r, 20);
+        if (ed_id)
+            assert_int_equal(read_u16(&r), 0x0320);
+        read_sub(&r, ed_id ? 32 : 0);
+        if (ipv6)
+            assert_int_equal(read_u16(&r), 0x0112);
+        read_sub(&r, ipv6 ? 18 : 0);
+        assert_true(reader_done(&r));
+    }
+    journey_end(j);
+}
+
+static void test_wrong_auth(void **state)
+{
+    (void)state;
+    static const enum relay_kind kinds[3] = {CGO, PLAIN, CGO};
+    for (unsigned i = 0; i < 3; i++) {
+        struct journey *j = journey_plan(3, kinds);
+        build_to(j, i);
+        take_request(j, i);
+        j->answer.body[2 + 32] ^= 1; // the first byte of AUTH
+        tell_answer(j, i);
+        expect_closed(j, DESTROY_PROTOCOL, false);
+        assert_int_equal(j->built, i);
+        assert_int_equal(j->opened, 0);
+        assert_int_equal(j->desk->relay.counters.own_circuits_failed, 1);
+        journey_end(j);
     }
 }
 
-// ---- no circuit
-
-static void test_no_link(void **state)
+// 2.20
+static void test_increment(void **state)
 {
     (void)state;
-    struct desk *desk = desk_open();
-    struct asker asker = {0};
-    struct own_circuit_path path = path_to(desk, NEAR);
-    desk->links[NEAR].open = false;
-    desk->no_dial = DESTROY_RESOURCELIMIT; // at once
-    assert_non_null(own_circuit_get(&desk->relay, &path, ready, &asker));
-    assert_int_equal(asker.calls, 0);
-    desk_turn(desk);
-    assert_int_equal(asker.calls, 1);
-    assert_int_equal(asker.reason, DESTROY_RESOURCELIMIT);
-
-    desk->no_dial = DESTROY_NONE; // after a while
-    assert_non_null(own_circuit_get(&desk->relay, &path, ready, &asker));
-    desk_turn(desk);
-    desk_answer(desk, NULL, DESTROY_CONNECTFAILED);
-    assert_int_equal(asker.calls, 2);
-    assert_int_equal(asker.reason, DESTROY_CONNECTFAILED);
-
-    path.hops[0].target.n_addresses = 0;
-    assert_null(own_circuit_get(&desk->relay, &path, ready, &asker));
-    assert_int_equal(circuit_table_count(desk->relay.circuits), 0);
-    desk_close(desk);
+    static const enum relay_kind kinds[3] = {PLAIN, PLAIN, CGO};
+    for (unsigned increment = 29; increment <= 33; increment++) {
+        struct journey *j = journey_plan(3, kinds);
+        build_to(j, 2);
+        j->fars[2].offer.sendme_inc_cells = (uint8_t)increment;
+        take_request(j, 2);
+        tell_answer(j, 2);
+        if (increment < 30 || increment > 32) {
+            expect_closed(j, DESTROY_PROTOCOL, false);
+        } else {
+            expect_hop(j);
+            assert_int_equal(j->circuit->sendme_inc_cells, increment);
+        }
+        journey_end(j);
+    }
 }
 
-static void test_asks_again_when_told(void **state)
+// It answers to what was not asked: congestion control of a hop that is not the last.
+static void test_unasked_grant(void **state)
 {
     (void)state;
-    struct desk *desk = desk_open();
-    struct asker asker = {.again = &desk->relay, .path = path_to(desk, NEAR)};
-    desk->links[NEAR].open = false;
-    desk->no_dial = DESTROY_CONNECTFAILED;
-    assert_non_null(own_circuit_get(&desk->relay, &asker.path, ready, &asker));
-    desk_turn(desk);
-    desk_turn(desk);
-    assert_int_equal(asker.calls, 2);
-    desk_close(desk);
+    static const enum relay_kind kinds[3] = {CGO, CGO, CGO};
+    static const uint8_t grant[4] = {1, 2, 1, 31}, none[1] = {0};
+    for (unsigned i = 0; i < 2; i++) {
+        struct journey *j = journey_plan(3, kinds);
+        struct ntor_v3_server server;
+        struct extend_request request;
+        uint8_t asked[64], keys[92], reply[CELL_BODY_LEN] = {0};
+        build_to(j, 1);
+        struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE);
+        assert_true(extend_parse(m->payload, m->length, &request));
+        channel_free(m);
+        assert_int_equal(ntor_v3_server_open(&server, &j->fars[1].keys, NTOR_V3_CIRCUIT,
+                                             NTOR_V3_CIRCUIT_LEN, request.create2 + 4,
+                                             request.create2_length - 4u, asked, sizeof(asked)),
+                         1); // nothing: one byte that says so (2.18)
+        assert_int_equal(asked[0], 0);
+        int length =
+            ntor_v3_server_reply(&server, NTOR_V3_CIRCUIT, NTOR_V3_CIRCUIT_LEN, i ? grant : none,
+                                 i ? 4 : 1, reply + 2, 400, keys, sizeof(keys));
+        assert_in_range(length, 1, 255);
+        reply[1] = (uint8_t)length;
+        desk_tell_relay_from(j->desk, 1, j->end, 1, RELAY_EXTENDED2, 0, reply, 2 + (size_t)length);
+        if (i)
+            expect_closed(j, DESTROY_PROTOCOL, false);
+        else
+            channel_free(desk_expect(j->desk, MSG_CIRCUIT_ADD_HOP));
+        ntor_v3_server_wipe(&server);
+        journey_end(j);
+    }
 }
 
-static void test_closed_while_building(void **state)
+// ---- EXTENDED2 that is not due
+
+static void test_extended_from_another_hop(void **state)
 {
     (void)state;
-    struct desk *desk = desk_open();
-    struct asker asker = {0};
-    struct own_circuit_path path = path_to(desk, NEAR);
-    uint8_t body[CELL_BODY_LEN];
-    uint64_t cookie;
-    assert_non_null(own_circuit_get(&desk->relay, &path, ready, &asker));
-    desk_turn(desk);
-    struct handle end = dial(desk, CELL_CREATE_FAST, body, &cookie);
-    desk_tell_closed(desk, 0, end, cookie, DESTROY_RESOURCELIMIT, true);
-    assert_int_equal(asker.reason, DESTROY_DESTROYED);
-    desk_expect_nothing(desk);
-    desk_close(desk);
+    for (unsigned hop = 0; hop <= 4; hop++) {
+        if (hop == 2)
+            continue;
+        struct journey *j = journey_plan(4, NULL);
+        build_to(j, 2);
+        take_request(j, 2);
+        desk_tell_relay_from(j->desk, 1, j->end, hop, RELAY_EXTENDED2, 0, j->answer.body,
+                             j->answer.body_length);
+        expect_closed(j, DESTROY_PROTOCOL, false);
+        journey_end(j);
+    }
 }
 
-// ---- sharing, giving up
-
-static void test_shared(void **state)
+static void test_extended_twice(void **state)
 {
     (void)state;
-    struct desk *desk = desk_open();
-    struct asker first = {0}, second = {0}, third = {0}, other = {0};
-    struct own_circuit_path path = path_to(desk, NEAR), elsewhere = path_to(desk, PREVIOUS);
-    open_circuit(desk, &first);
-    assert_non_null(own_circuit_get(&desk->relay, &path, ready, &second));
-    struct own_circuit_request *given_up = own_circuit_get(&desk->relay, &path, ready, &third);
-    own_circuit_cancel(given_up);
-    assert_int_equal(second.calls, 0);
-    desk_turn(desk);
-    assert_ptr_equal(second.circuit, first.circuit);
-    assert_int_equal(third.calls, 0);
-    desk_expect_nothing(desk);
-    assert_non_null(own_circuit_get(&desk->relay, &elsewhere, ready, &other));
-    desk_turn(desk);
-    channel_free(desk_expect(desk, MSG_CIRCUIT_DIAL));
-    assert_int_equal(circuit_table_count(desk->relay.circuits), 2);
-    desk_close(desk);
-    assert_int_equal(other.reason, DESTROY_HIBERNATING);
+    for (unsigned last = 2; last <= 3; last++) { // while another is due, and when none is
+        struct journey *j = journey_plan(3, NULL);
+        build_to(j, last);
+        if (last < 3)
+            channel_free(desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE));
+        desk_tell_relay_from(j->desk, 1, j->end, last - 1, RELAY_EXTENDED2, 0, j->answer.body,
+                             j->answer.body_length);
+        expect_closed(j, DESTROY_PROTOCOL, false);
+        journey_end(j);
+    }
 }
 
-// ---- streams on it
-
-static unsigned connected_calls, closed_calls, received;
-static enum end_reason closed_reason;
-
-static void connected(struct stream *s, const uint8_t *body, size_t length)
+static void test_malformed_extended(void **state)
 {
-    (void)s, (void)body, (void)length;
-    connected_calls++;
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct journey *j = journey_plan(3, NULL);
+        build_to(j, 1);
+        take_request(j, 1);
+        uint16_t length = j->answer.body_length;
+        if (i == 0)
+            length = 0;
+        else if (i == 1)
+            length--;
+        else if (i == 2)
+            j->answer.body[1]--; // shorter than ntor's
+        desk_tell_relay_from(j->desk, 1, j->end, 1, RELAY_EXTENDED2, i == 3, j->answer.body,
+                             length);
+        expect_closed(j, DESTROY_PROTOCOL, false);
+        journey_end(j);
+    }
 }
 
-static void data(struct stream *s, const uint8_t *bytes, size_t length)
+static void test_created_is_not_extended(void **state)
 {
-    (void)s, (void)bytes;
-    received += (unsigned)length;
+    (void)state;
+    struct journey *j = journey_plan(3, NULL);
+    build_to(j, 1);
+    take_request(j, 1);
+    // The worker lets no second one through; if it did, nobody would look at it.
+    desk_tell_created(j->desk, 1, j->end, j->cookie, CELL_CREATED2, j->answer.body,
+                      j->answer.body_length);
+    desk_expect_nothing(j->desk);
+    assert_int_equal(j->built, 1);
+    journey_end(j);
 }
 
+// ---- what else hops say
+
+static void test_messages_of_streams(void **state)
+{
+    (void)state;
+    static const uint8_t commands[] = {RELAY_DATA,   RELAY_END,  RELAY_CONNECTED, RELAY_RESOLVED,
+                                       RELAY_SENDME, RELAY_XOFF, RELAY_XON};
+    for (unsigned i = 0; i < sizeof(commands); i++)
+        for (unsigned hop = 1; hop <= 3; hop++) {
+            bool building = hop == 3; // then even the last one has none
+            struct journey *j = journey_plan(3 + building, NULL);
+            build_to(j, 3);
+            if (building)
+                channel_free(desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE));
+            desk_tell_relay_from(j->desk, 1, j->end, hop, commands[i], 1, "\1\0\0\0\0", 5);
+            expect_closed(j, DESTROY_PROTOCOL, false);
+            journey_end(j);
+        }
+}
+
+static void test_other_messages(void **state)
+{
+    (void)state;
+    for (unsigned refuses = 0; refuses < 2; refuses++) {
+        struct journey *j = open_journey(3);
+        j->refuses = refuses;
+        desk_tell_relay_from(j->desk, 1, j->end, 2, RELAY_DROP, 0, "", 0);
+        desk_tell_relay_from(j->desk, 1, j->end, 3, RELAY_INTRODUCE_ACK, 0, "\0\0\0", 3);
+        assert_int_equal(j->messages, 2);
+        if (refuses)
+            expect_closed(j, DESTROY_PROTOCOL, false);
+        desk_expect_nothing(j->desk);
+        journey_end(j);
+    }
+}
+
+static void test_relay_early_comes_back(void **state)
+{
+    (void)state;
+    struct journey *j = open_journey(3);
+    struct message *m = desk_up(j->desk, 1, MSG_CIRCUIT_RELAY);
+    m->circuit = j->end;
+    m->command = CELL_RELAY_EARLY;
+    m->relay.command = RELAY_DROP;
+    m->relay.hop = 3;
+    desk_tell(j->desk, m);
+    expect_closed(j, DESTROY_PROTOCOL, false);
+    journey_end(j);
+}
+
+// 2.37
+static void test_truncated(void **state)
+{
+    (void)state;
+    static const uint8_t bodies[] = {DESTROY_CONNECTFAILED, DESTROY_NOSUCHSERVICE, 13};
+    for (unsigned hop = 1; hop <= 2; hop++)
+        for (unsigned i = 0; i < 4; i++) {
+            struct journey *j = journey_plan(3, NULL);
+            build_to(j, 2);
+            channel_free(desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE));
+            desk_tell_relay_from(j->desk, 1, j->end, hop, RELAY_TRUNCATED, 0, bodies + i, i < 3);
+            if (i == 3) // 13.19
+                expect_closed(j, DESTROY_PROTOCOL, false);
+            else
+                expect_closed(j, i < 2 ? (enum destroy_reason)bodies[i] : DESTROY_NONE, true);
+            journey_end(j);
+        }
+}
+
+static void test_destroyed(void **state)
+{
+    (void)state;
+    for (unsigned by_peer = 0; by_peer < 2; by_peer++) {
+        struct journey *j = open_journey(3);
+        desk_tell_closed(j->desk, 1, j->end, j->cookie, DESTROY_RESOURCELIMIT, by_peer);
+        desk_expect_nothing(j->desk);
+        desk_turn(j->desk);
+        assert_int_equal(j->closed, 1);
+        assert_int_equal(j->reason, DESTROY_RESOURCELIMIT);
+        assert_int_equal(j->by_network, by_peer);
+        journey_end(j);
+    }
+}
+
+// ---- RELAY_EARLY (2.26)
+
+static void test_relay_early(void **state)
+{
+    (void)state;
+    unsigned budgets[9] = {0};
+    for (unsigned i = 0; i < 40; i++) {
+        struct journey *j = open_journey(3);
+        assert_int_equal(j->early, 2);
+        for (unsigned n = 0; n < 12; n++) {
+            own_circuit_send(j->circuit, n % 3 + 1, RELAY_DROP, "abc", 3);
+            struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE);
+            assert_int_equal(m->relay.hop, n % 3 + 1);
+            assert_int_equal(m->relay.command, RELAY_DROP);
+            assert_memory_equal(m->payload, "abc", 3);
+            assert_true(m->command == 0 || (m->relay.hop > 1 && m->command == CELL_RELAY_EARLY));
+            assert_false(m->command == 0 && m->relay.hop > 1 && j->early < 7);
+            j->early += m->command != 0;
+            channel_free(m);
+        }
+        assert_in_range(j->early, 7, 8);
+        budgets[j->early]++;
+        assert_false(own_circuit_extend(j->circuit, &j->path.hops[1])); // none is left for that
+        desk_expect_nothing(j->desk);
+        journey_end(j);
+    }
+    assert_true(budgets[7] > 0 && budgets[8] > 0);
+}
+
+// Streams' messages are the last hop's, and spend of the same.
 static int produce(struct stream *s, uint8_t *out, size_t capacity)
 {
-    int *left = stream_user(s);
-    int n = *left < (int)capacity ? *left : (int)capacity;
-    memset(out, 'a', (size_t)n);
-    *left -= n;
-    return n;
+    (void)s, (void)out, (void)capacity;
+    return 0;
 }
 
-static void closed(struct stream *s, enum end_reason reason)
+static void stream_closed(struct stream *s, enum end_reason reason)
 {
-    (void)s;
-    closed_calls++;
-    closed_reason = reason;
-}
-
-static const struct stream_ops ops = {
-    .connected = connected, .data = data, .produce = produce, .closed = closed};
-
-// ---- time
-
-static uint64_t clock_us;
-
-static uint64_t fake_clock(void)
-{
-    return clock_us;
-}
-
-// The loop's next look at all of them.
-static void look(struct desk *desk, struct asker *other)
-{
-    struct own_circuit_path elsewhere = path_to(desk, FAR);
-    assert_non_null(own_circuit_get(&desk->relay, &elsewhere, ready, other));
-    desk_turn(desk);
-}
-
-static void test_unused(void **state)
-{
-    (void)state;
-    struct desk *desk = desk_open();
-    struct asker asker = {0}, other = {0};
-    desk->links[FAR].open = false; // it is never built
-    clock_us = 1000000;
-    desk->relay.circuits->streams->now_us = fake_clock;
-    struct handle end = open_circuit(desk, &asker);
-    int none = 0;
-    struct stream *s = stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none);
-    desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
-    clock_us += 3600 * UINT64_C(1000000);
-    look(desk, &other); // it has a stream
-    desk_expect_nothing(desk);
-    stream_close(s, END_DONE);
-    channel_free(desk_expect(desk, MSG_CIRCUIT_ORIGINATE));
-    clock_us += 59 * UINT64_C(1000000);
-    look(desk, &other);
-    desk_expect_nothing(desk);
-    assert_int_equal(other.calls, 2); // took too long
-    assert_int_equal(other.reason, DESTROY_TIMEOUT);
-    clock_us += 2 * UINT64_C(1000000);
-    look(desk, &other);
-    desk_expect_close(desk, 0, end, DESTROY_NONE);
-    desk_close(desk);
+    (void)s, (void)reason;
 }
 
 static void test_stream(void **state)
 {
     (void)state;
-    static const uint8_t bytes[3] = "aaa", misc = END_MISC;
-    struct desk *desk = desk_open();
-    struct asker asker = {0};
-    struct handle end = open_circuit(desk, &asker);
-    int left = 3, none = 0;
-    connected_calls = closed_calls = received = 0;
-    struct stream *s = stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &left);
-    desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
-    desk_turn(desk);
-    desk_expect_originate(desk, 0, end, RELAY_DATA, 1, bytes, 3);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_CONNECTED, 1, "", 0);
-    assert_int_equal(connected_calls, 1);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_DATA, 1, "xyz", 3);
-    assert_int_equal(received, 3);
-    assert_non_null(stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none));
-    desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 2, "", 0);
-    stream_close(s, END_TORPROTOCOL);
-    desk_expect_originate(desk, 0, end, RELAY_END, 1, &misc, 1); // 10.06
-    desk_turn(desk);
-    assert_int_equal(closed_calls, 1);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_END, 2, "\6", 1);
-    desk_turn(desk);
-    assert_int_equal(closed_calls, 2);
-    assert_int_equal(closed_reason, END_DONE);
-    desk_expect_nothing(desk);
-    desk_close(desk);
+    static const struct stream_ops stream_ops = {.produce = produce, .closed = stream_closed};
+    struct journey *j = open_journey(3);
+    assert_non_null(stream_begin(j->circuit, RELAY_BEGIN, "a:1", 4, &stream_ops, NULL));
+    struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE);
+    assert_int_equal(m->relay.command, RELAY_BEGIN);
+    assert_int_equal(m->relay.hop, 3);
+    assert_int_equal(m->command, CELL_RELAY_EARLY);
+    channel_free(m);
+    assert_false(own_circuit_extend(j->circuit, &j->path.hops[1]));
+    desk_tell_relay_from(j->desk, 1, j->end, 3, RELAY_END, 1, "\1", 1);
+    desk_turn(j->desk);
+    desk_expect_nothing(j->desk);
+    assert_int_equal(j->closed, 0);
+    journey_end(j);
 }
 
-static void test_data_before_connected(void **state)
+static void test_eight_hops(void **state)
 {
     (void)state;
-    struct desk *desk = desk_open();
-    struct asker asker = {0};
-    struct handle end = open_circuit(desk, &asker);
-    int none = 0;
-    closed_calls = received = 0;
-    assert_non_null(stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none));
-    desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_DATA, 1, "xyz", 3);
-    desk_expect_close(desk, 0, end, DESTROY_NONE);
-    assert_int_equal(received, 0);
-    desk_turn(desk);
-    assert_int_equal(closed_reason, END_DESTROY);
-    desk_close(desk);
+    struct journey *j = open_journey(OWN_CIRCUIT_HOPS_MAX);
+    assert_int_equal(j->early, 7);
+    assert_false(own_circuit_extend(j->circuit, &j->path.hops[1]));
+    journey_end(j);
 }
 
-static void test_circuit_goes(void **state)
+// ---- its user
+
+static void test_extend(void **state)
 {
     (void)state;
-    struct desk *desk = desk_open();
-    struct asker asker = {0};
-    struct handle end = open_circuit(desk, &asker);
-    int none = 0;
-    closed_calls = 0;
-    assert_non_null(stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none));
-    desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_TRUNCATED, 0, "\1", 1);
-    desk_expect_close(desk, 0, end, DESTROY_NONE);
-    desk_turn(desk);
-    assert_int_equal(closed_calls, 1);
-    assert_int_equal(closed_reason, END_DESTROY);
-    desk_close(desk);
+    static const enum relay_kind kinds[3] = {PLAIN, PLAIN, CGO};
+    struct journey *j = journey_plan(3, kinds);
+    build_to(j, 2);
+    assert_false(own_circuit_extend(j->circuit, &j->path.hops[1])); // not yet
+    build_hop(j, 2);
+    assert_true(j->circuit->congestion_control);
+    make_far(j, 3, PLAIN);
+    j->n = 4;
+    j->inside = true;
+    assert_true(own_circuit_extend(j->circuit, &j->path.hops[3]));
+    j->inside = false;
+    assert_int_equal(own_circuit_path(j->circuit)->n_hops, 4);
+    assert_false(own_circuit_extend(j->circuit, &j->path.hops[3]));
+    take_extend(j, 3);
+    tell_answer(j, 3);
+    expect_hop(j);
+    assert_int_equal(j->opened, 2);
+    assert_false(j->circuit->congestion_control);
+    assert_int_equal(j->circuit->sendme_inc_cells, 100);
+    assert_int_equal(j->circuit->crypto_kind, CIRCUIT_CRYPTO_TOR1);
+    assert_int_equal(j->desk->relay.counters.own_circuits_made, 1);
+    own_circuit_send(j->circuit, 5, RELAY_DROP, "", 0); // there is none
+    desk_expect_nothing(j->desk);
+    journey_end(j);
 }
 
-// Whoever is at the other end can't have anything from us.
-static void test_what_it_must_not_say(void **state)
+static void test_closed_by_user(void **state)
 {
     (void)state;
-    static const uint8_t commands[] = {RELAY_BEGIN,     RELAY_BEGIN_DIR, RELAY_RESOLVE,
-                                       RELAY_EXTEND2,   RELAY_TRUNCATE,  RELAY_ESTABLISH_INTRO,
-                                       RELAY_EXTENDED2, RELAY_INTRODUCE1};
-    struct desk *desk = desk_open();
-    struct asker asker = {0};
-    struct handle end = open_circuit(desk, &asker);
-    desk->relay.directory_server = (struct directory_server *)desk;
-    for (unsigned i = 0; i < sizeof(commands); i++)
-        desk_tell_relay(desk, end, CELL_RELAY, commands[i], 3, "\0\0\0\0", 4);
-    desk_expect_nothing(desk);
-    assert_int_equal(circuit_table_count(desk->relay.circuits), 1);
-    assert_int_equal(desk->relay.counters.drop_relay_message, sizeof(commands));
-    desk_close(desk);
+    for (unsigned hops = 0; hops <= 3; hops++) {
+        struct journey *j = journey_plan(3, NULL);
+        build_to(j, hops);
+        if (hops == 0)
+            take_request(j, 0);
+        else if (hops < 3)
+            channel_free(desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE));
+        j->inside = true;
+        own_circuit_close(j->circuit, DESTROY_REQUESTED);
+        own_circuit_close(j->circuit, DESTROY_FINISHED);
+        own_circuit_send(j->circuit, 1, RELAY_DROP, "", 0);
+        assert_false(own_circuit_extend(j->circuit, &j->path.hops[1]));
+        j->inside = false;
+        // What comes late finds nobody.
+        tell_answer(j, hops);
+        desk_tell_relay_from(j->desk, 1, j->end, 1, RELAY_DATA, 1, "", 0);
+        desk_tell_closed(j->desk, 1, j->end, j->cookie, DESTROY_FINISHED, true);
+        expect_closed(j, DESTROY_REQUESTED, false);
+        assert_int_equal(j->built, hops);
+        journey_end(j);
+    }
+}
+
+static void test_closed_from_inside(void **state)
+{
+    (void)state;
+    for (unsigned hops = 1; hops <= 3; hops++) {
+        struct journey *j = journey_plan(3, NULL);
+        j->close_when_built = hops;
+        build_to(j, hops);
+        expect_closed(j, DESTROY_FINISHED, false);
+        assert_int_equal(j->opened, 0);
+        journey_end(j);
+    }
+}
+
+static void test_closed_before_it_began(void **state)
+{
+    (void)state;
+    struct journey *j = journey_plan(3, NULL);
+    j->circuit = own_circuit_build(&j->desk->relay, &j->path, &ops, j);
+    own_circuit_close(j->circuit, DESTROY_REQUESTED);
+    desk_turn(j->desk);
+    assert_int_equal(j->closed, 1);
+    desk_expect_nothing(j->desk);
+    journey_end(j);
+}
+
+static void test_no_link(void **state)
+{
+    (void)state;
+    for (unsigned later = 0; later < 2; later++) {
+        struct journey *j = journey_plan(3, NULL);
+        j->desk->links[FAR].open = false;
+        j->desk->no_dial = later ? DESTROY_NONE : DESTROY_CONNECTFAILED;
+        journey_begin(j);
+        if (later)
+            desk_answer(j->desk, NULL, DESTROY_CONNECTFAILED);
+        desk_turn(j->desk);
+        assert_int_equal(j->closed, 1);
+        assert_int_equal(j->reason, DESTROY_CONNECTFAILED);
+        assert_false(j->by_network);
+        journey_end(j);
+    }
+}
+
+static void test_nobody_listens(void **state)
+{
+    (void)state;
+    struct journey *j = journey_plan(3, NULL);
+    build_to(j, 2);
+    take_request(j, 2);
+    own_circuit_set_user(j->circuit, NULL, NULL);
+    tell_answer(j, 2);
+    expect_hop(j);
+    own_circuit_close(j->circuit, DESTROY_REQUESTED);
+    desk_turn(j->desk);
+    j->circuit = NULL; // so nobody was told
+    journey_end(j);
+}
+
+static void test_paths_that_cannot_be(void **state)
+{
+    (void)state;
+    struct journey *j = journey_plan(3, NULL);
+    struct relay *relay = &j->desk->relay;
+    struct own_circuit_path path = j->path;
+    path.n_hops = 0;
+    assert_null(own_circuit_build(relay, &path, &ops, j));
+    path.n_hops = OWN_CIRCUIT_HOPS_MAX + 1;
+    assert_null(own_circuit_build(relay, &path, &ops, j));
+    path = j->path;
+    path.hops[0].has_ntor_key = false; // CREATE_FAST is for one hop only
+    assert_null(own_circuit_build(relay, &path, &ops, j));
+    path = j->path;
+    path.hops[2].target.n_addresses = 0;
+    assert_null(own_circuit_build(relay, &path, &ops, j));
+    path = j->path;
+    memset(path.hops[1].target.rsa_id, 0, 20);
+    assert_null(own_circuit_build(relay, &path, &ops, j));
+    assert_int_equal(circuit_table_count(relay->circuits), 0);
+    journey_end(j);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_create_fast),
-        cmocka_unit_test(test_ntor),
-        cmocka_unit_test(test_wrong_answers),
-        cmocka_unit_test(test_no_link),
-        cmocka_unit_test(test_asks_again_when_told),
-        cmocka_unit_test(test_closed_while_building),
-        cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_unused),
+        cmocka_unit_test(test_every_mix),
+        cmocka_unit_test(test_what_is_asked),
+        cmocka_unit_test(test_specifiers),
+        cmocka_unit_test(test_wrong_auth),
+        cmocka_unit_test(test_increment),
+        cmocka_unit_test(test_unasked_grant),
+        cmocka_unit_test(test_extended_from_another_hop),
+        cmocka_unit_test(test_extended_twice),
+        cmocka_unit_test(test_malformed_extended),
+        cmocka_unit_test(test_created_is_not_extended),
+        cmocka_unit_test(test_messages_of_streams),
+        cmocka_unit_test(test_other_messages),
+        cmocka_unit_test(test_relay_early_comes_back),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_destroyed),
+        cmocka_unit_test(test_relay_early),
         cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_data_before_connected),
-        cmocka_unit_test(test_circuit_goes),
-        cmocka_unit_test(test_what_it_must_not_say),
+        cmocka_unit_test(test_eight_hops),
+        cmocka_unit_test(test_extend),
+        cmocka_unit_test(test_closed_by_user),
+        cmocka_unit_test(test_closed_from_inside),
+        cmocka_unit_test(test_closed_before_it_began),
+        cmocka_unit_test(test_no_link),
+        cmocka_unit_test(test_nobody_listens),
+        cmocka_unit_test(test_paths_that_cannot_be),
     };
     desk_eal();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,8 @@ void parameters_read(const struct consensus *consensus, struct parameters *out)
         at_least(out->padding_high_reduced_ms, out->padding_low_reduced_ms);
     if (out->onion_key_grace_days > out->onion_key_rotation_days)
         out->onion_key_grace_days = out->onion_key_rotation_days;
+    if (out->bias_scale_factor > out->bias_scale_divisor)
+        out->bias_scale_factor = out->bias_scale_divisor;
     if (out->cc_algorithm != CC_ALGORITHM_SENDME && out->cc_algorithm != CC_ALGORITHM_VEGAS)
         out->cc_algorithm = CC_ALGORITHM_VEGAS; // the others were never deployed
 }

@@ -106,7 +106,34 @@ struct relay;
     X(introduce_rate, "HiddenServiceEnableIntroDoSRatePerSec", 25, 0, INT32_MAX)                   \
     X(introduce_burst, "HiddenServiceEnableIntroDoSBurstPerSec", 200, 0, INT32_MAX)                \
     /* the directory (6.22) */                                                                     \
-    X(consensus_diff_max_age_hours, "max-consensus-age-to-cache-for-diff", 8192, 0, 8192)
+    X(consensus_diff_max_age_hours, "max-consensus-age-to-cache-for-diff", 8192, 0, 8192)          \
+    /* guards (9.19 to 9.21), and path bias, which is kept with them */                            \
+    X(guard_sample_percent, "guard-max-sample-threshold-percent", 20, 1, 100)                      \
+    X(guard_sample_max, "guard-max-sample-size", 60, 1, INT32_MAX)                                 \
+    X(guard_filtered_min, "guard-min-filtered-sample-size", 20, 1, INT32_MAX)                      \
+    X(guard_unlisted_days, "guard-remove-unlisted-guards-after-days", 20, 1, 3650)                 \
+    X(guard_lifetime_days, "guard-lifetime-days", 120, 1, 3650)                                    \
+    X(guard_confirmed_lifetime_days, "guard-confirmed-min-lifetime-days", 60, 1, 3650)             \
+    X(guard_primary, "guard-n-primary-guards", 3, 1, INT32_MAX)                                    \
+    X(guard_primary_to_use, "guard-n-primary-guards-to-use", 1, 1, INT32_MAX)                      \
+    X(guard_primary_dir_to_use, "guard-n-primary-dir-guards-to-use", 3, 1, INT32_MAX)              \
+    X(guard_network_down_s, "guard-internet-likely-down-interval", 600, 1, INT32_MAX)              \
+    X(guard_connect_timeout_s, "guard-nonprimary-guard-connect-timeout", 15, 1, INT32_MAX)         \
+    X(guard_idle_timeout_s, "guard-nonprimary-guard-idle-timeout", 600, 1, INT32_MAX)              \
+    X(guard_restriction_percent, "guard-meaningful-restriction-percent", 20, 1, INT32_MAX)         \
+    X(guard_extreme_percent, "guard-extreme-restriction-percent", 1, 1, 100)                       \
+    X(bias_circuits_min, "pb_mincircs", 150, 5, INT32_MAX)                                         \
+    X(bias_notice_percent, "pb_noticepct", 70, 0, 100)                                             \
+    X(bias_warn_percent, "pb_warnpct", 50, 0, 100)                                                 \
+    X(bias_extreme_percent, "pb_extremepct", 30, 0, 100)                                           \
+    X(bias_drop_guards, "pb_dropguards", 0, 0, 1)                                                  \
+    X(bias_scale_circuits, "pb_scalecircs", 300, 10, INT32_MAX)                                    \
+    X(bias_scale_divisor, "pb_scalefactor", 2, 2, INT32_MAX)                                       \
+    X(bias_scale_factor, "pb_multfactor", 1, 1, INT32_MAX)                                         \
+    X(bias_uses_min, "pb_minuse", 20, 3, INT32_MAX)                                                \
+    X(bias_notice_use_percent, "pb_noticeusepct", 80, 0, 100)                                      \
+    X(bias_extreme_use_percent, "pb_extremeusepct", 60, 0, 100)                                    \
+    X(bias_scale_uses, "pb_scaleuse", 100, 10, INT32_MAX)
 
 // What cc_algorithm can be.
 enum { CC_ALGORITHM_SENDME = 0, CC_ALGORITHM_VEGAS = 2 };

@@ -21,25 +21,31 @@ struct guard_restriction {
     bool for_directory;      // any directory guard will do
 };
 
-// Registers with the state file. NULL: no memory.
+// Registers with the state file; uses the nodes. Both must be there, and outlive it. NULL: no
+// memory.
 struct guards *guards_create(struct origin *origin);
 void guards_free(struct guards *g); // NULL is fine; every guard_use has ended
-// The nodes have changed.
-void guards_refresh(struct guards *g);
-void guards_tick(struct guards *g);
+// The nodes have changed. True: so have the config's or the network's limits, so that guards come
+// from another selection now, and circuits so far should get no new streams.
+bool guards_refresh(struct guards *g);
+void guards_tick(struct guards *g); // each second
+// Some relay answered on a link that we made: the network works.
+void guards_note_answer(struct guards *g);
 
 // A guard for a new circuit. NULL: none can be used. `hop` is filled in; also a guard whose
 // microdescriptor is not here yet may be chosen `for_directory` (then without ntor key).
-// `node` (may be NULL) is set, too: NULL if it is not listed any more.
+// `restriction` and `node` may be NULL. Called again after NULL it may find one: all that failed
+// are tried again when nothing else is left.
 struct guard_use *guard_choose(struct guards *g, const struct guard_restriction *restriction,
                                struct own_circuit_hop *hop, const struct node **node);
 enum guard_verdict {
     GUARD_USABLE,  // the circuit may be used
     GUARD_WAIT,    // a better guard may still answer: look again (guard_use_look)
-    GUARD_DISCARD, // a better one did
+    GUARD_DISCARD, // it waited too long, or its guard is none any more
 };
-// The circuit stands; the guard is reachable.
+// The circuit stands: the guard is reachable, and confirmed. May be called once.
 enum guard_verdict guard_use_succeeded(struct guard_use *use);
+// Each second for one that waits, and when another circuit's use succeeds, fails or ends.
 enum guard_verdict guard_use_look(struct guard_use *use);
 // The first hop could not be reached, or its handshake failed. Ends the use.
 void guard_use_failed(struct guard_use *use);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct relay;
 struct state_file;
@@ -39,6 +40,8 @@ void origin_free(struct origin *origin);
 void origin_tick(struct origin *origin);
 // Another consensus is in force, or more microdescriptors are there. NULL is fine.
 void origin_network_changed(struct origin *origin);
+// A clock that never jumps: that of streams (stream/circuit_streams.h).
+uint64_t origin_now_ms(const struct origin *origin);
 // Enough is known of the network to build circuits (9.12). When not, `why` (may be NULL) is set to
 // a constant text.
 bool origin_may_build(const struct origin *origin, const char **why);

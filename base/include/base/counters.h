@@ -188,7 +188,18 @@
     X(serve_lzma, "answers in LZMA")                                                               \
     X(drop_serve_malformed, "requests to our directory that were no HTTP")                         \
     X(drop_serve_busy, "requests to our directory refused for load")                               \
-    X(drop_serve_timeout, "requests to our directory that took too long")
+    X(drop_serve_timeout, "requests to our directory that took too long")                          \
+    X(app_streams_open, "applications' streams now")                                               \
+    X(app_streams, "applications' streams")                                                        \
+    X(app_streams_connected, "… of these, connected or answered")                                  \
+    X(app_streams_failed, "… of these, that ended before they were connected")                     \
+    X(app_streams_retried, "times that one was begun again on another circuit")                    \
+    X(app_streams_timed_out, "… of these, since the circuit did not answer")                       \
+    X(drop_app_stream_refused, "applications' streams that must not leave this process")           \
+    X(drop_exit_answer, "answers of exits that were malformed, or not to be believed")             \
+    X(pool_circuits_ahead, "circuits begun before an application asked")                           \
+    X(pool_circuits_wanted, "circuits begun since an application asked")                           \
+    X(pool_circuits_failed, "… of both, that were never open")
 
 struct counters {
 #define COUNTER_FIELD(name, what) uint64_t name;

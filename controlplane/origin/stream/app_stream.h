@@ -15,14 +15,21 @@ struct app_streams;
 struct origin;
 struct origin_circuit;
 
-enum { APP_HOST_MAX = 255, APP_TOKEN_MAX = 512, APP_ANSWERS_MAX = 16 };
+enum {
+    APP_HOST_MAX = 255,
+    APP_TOKEN_MAX = 512,
+    APP_ANSWERS_MAX = 16,
+    APP_STREAMS_MAX = 8192,
+    // Of what was sent before the stream was connected, to be sent again on another circuit.
+    APP_OPTIMISTIC_MAX = 64 * 1024,
+};
 
 enum app_command { APP_CONNECT, APP_RESOLVE, APP_RESOLVE_PTR };
 
 // Streams that differ in one of these never share a circuit. What does not isolate is left zero.
 struct app_isolation {
     uint32_t group;        // of listeners (session group)
-    uint32_t epoch;        // new identities asked for since the start
+    uint32_t epoch;        // new identities asked for since the start; app_stream_open says it
     uint8_t protocol;      // 's' SOCKS, 'h' HTTP; 0: does not isolate
     struct address client; // ADDRESS_NONE: does not isolate
     uint8_t token[32];     // digest of credentials; zeros: none
@@ -49,11 +56,11 @@ struct app_answer {
 // Why it ended before it was connected, for the application (9.28); with END's reason beside it.
 enum app_failure {
     APP_FAILED_END,         // by END: see the reason
-    APP_FAILED_NO_CIRCUIT,  // none could be had in time
-    APP_FAILED_TIMEOUT,     // SocksTimeout
+    APP_FAILED_NO_CIRCUIT,  // no relay serves this, or none that had not refused
+    APP_FAILED_TIMEOUT,     // SocksTimeout: two minutes
     APP_FAILED_RESOLVE,     // the name can't be resolved, for good
     APP_FAILED_RESOLVE_NOW, // … for now
-    APP_FAILED_REFUSED,     // never asked for: .onion, .exit, a private address, …
+    APP_FAILED_REFUSED,     // never asked for: .onion, .exit, a private address, port 0, …
     APP_FAILED_MEMORY,
 };
 
@@ -72,17 +79,22 @@ struct app_stream_ops {
 struct app_streams *app_streams_create(struct origin *origin); // NULL: no memory
 void app_streams_free(struct app_streams *all); // NULL is fine; ends all, each with its `closed`
 void app_streams_tick(struct app_streams *all);
-// A circuit has opened, or something else has changed: look again for those who wait.
+// A circuit has opened, or something else has changed: look again for those who wait, soon.
 void app_streams_look(struct app_streams *all);
+// The circuit is no more; what becomes of the streams on it, stream/ says.
+void app_streams_circuit_gone(struct app_streams *all, const struct origin_circuit *oc);
+unsigned app_streams_count(const struct app_streams *all);
 
+// NULL: no memory, or too many (APP_STREAMS_MAX). `ops` is kept. `address` may also be said as text
+// in `host`, and RESOLVE_PTR's as a name under in-addr.arpa or ip6.arpa.
 struct app_stream *app_stream_open(struct origin *origin, const struct app_request *request,
-                                   const struct app_stream_ops *ops, void *user); // NULL: no memory
+                                   const struct app_stream_ops *ops, void *user);
 void *app_stream_user(const struct app_stream *s);
 void app_stream_wake(struct app_stream *s); // there is something to produce
 // So many bytes that `data` gave have not gone to the application yet: above a limit the other side
 // is told to wait (XOFF, or no SENDME), below to go on. To be said after each change.
 void app_stream_set_held(struct app_stream *s, size_t bytes);
-// Ends it; `closed` follows.
+// Ends it; `closed` follows, and nothing else.
 void app_stream_close(struct app_stream *s);
 
 struct app_stream_info {
@@ -90,6 +102,7 @@ struct app_stream_info {
     const struct app_request *request;
     const struct origin_circuit *circuit; // NULL: waits
     bool connected;
+    unsigned tries; // circuits that it was begun on
     uint64_t age_ms, received_bytes, sent_bytes;
 };
 void app_streams_each(const struct app_streams *all,

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Puts the origin's side together, and takes it down again.
+#include "origin/origin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "circuit/circuit_internal.h"
+#include "origin/circuit/origin_circuit.h"
+#include "origin/guard/guard.h"
+#include "origin/node/node.h"
+#include "origin/path/vanguards.h"
+#include "origin/pool/circuit_pool.h"
+#include "origin/socks/socks.h"
+#include "origin/state/state_file.h"
+#include "origin/stream/app_stream.h"
+#include "relay.h"
+#include "stream/circuit_streams.h"
+
+enum {
+    PATHS_MIN_PERCENT = 60, // min_paths_for_circs_pct (9.12)
+    REASONABLY_LIVE_S = 24 * 3600,
+};
+
+uint64_t origin_now_ms(const struct origin *origin)
+{
+    return streams_now_us(origin->relay->circuits->streams) / 1000;
+}
+
+static bool make_parts(struct origin *o, char *error, unsigned long error_size)
+{
+    snprintf(error, error_size, "no memory for the origin's side");
+    return (o->state = state_file_create(o->relay)) && (o->nodes = node_list_create(o->relay)) &&
+           (o->guards = guards_create(o)) && (o->vanguards = vanguards_create(o)) &&
+           (o->circuits = origin_circuits_create(o)) && (o->pool = circuit_pool_create(o)) &&
+           (o->streams = app_streams_create(o)) &&
+           (o->socks = socks_server_create(o, error, error_size));
+}
+
+struct origin *origin_create(struct relay *relay, char *error, unsigned long error_size)
+{
+    struct origin *origin = calloc(1, sizeof(*origin));
+    if (origin)
+        origin->relay = relay;
+    if (!origin || !make_parts(origin, error, error_size)) {
+        origin_free(origin);
+        return NULL;
+    }
+    return origin;
+}
+
+// Users before what they use; each is gone for the others once it is freed.
+void origin_free(struct origin *origin)
+{
+    if (!origin)
+        return;
+    socks_server_free(origin->socks);
+    origin->socks = NULL;
+    app_streams_free(origin->streams);
+    origin->streams = NULL;
+    circuit_pool_free(origin->pool);
+    origin->pool = NULL;
+    origin_circuits_free(origin->circuits);
+    origin->circuits = NULL;
+    vanguards_free(origin->vanguards);
+    origin->vanguards = NULL;
+    state_file_free(origin->state); // writes what the guards say
+    origin->state = NULL;
+    guards_free(origin->guards);
+    origin->guards = NULL;
+    node_list_free(origin->nodes);
+    free(origin);
+}
+
+void origin_tick(struct origin *origin)
+{
+    guards_tick(origin->guards);
+    vanguards_refresh(origin->vanguards);
+    origin_circuits_tick(origin->circuits);
+    circuit_pool_tick(origin->pool);
+    app_streams_tick(origin->streams);
+    state_file_tick(origin->state);
+}
+
+void origin_network_changed(struct origin *origin)
+{
+    if (!origin)
+        return;
+    node_list_refresh(origin->nodes);
+    guards_refresh(origin->guards);
+    vanguards_refresh(origin->vanguards);
+    app_streams_look(origin->streams);
+}
+
+bool origin_may_build(const struct origin *origin, const char **why)
+{
+    const struct consensus *c = node_list_consensus(origin->nodes);
+    time_t now = relay_now(origin->relay);
+    const char *missing = NULL;
+    if (!c)
+        missing = "there is no consensus yet";
+    else if (now > c->valid_until + REASONABLY_LIVE_S || now < c->valid_after - REASONABLY_LIVE_S)
+        missing = "the consensus is too old, or of another time";
+    else if (node_list_paths_percent(origin->nodes) < PATHS_MIN_PERCENT)
+        missing = "too few relays' microdescriptors are here";
+    else if (!guards_have_descriptors(origin->guards))
+        missing = "the primary guards' microdescriptors are not here";
+    if (why)
+        *why = missing;
+    return !missing;
+}

@@ -7,8 +7,9 @@
 #include "crypto/cgo_message.h"
 
 enum {
-    GRACE_US = 5000,             // a burst may be gone by then
-    RATE_MAX_KBPS = 1000 * 1000, // beyond it there is no use in one
+    BURST_BYTES = 32 * CGO_MESSAGE_STREAM_BODY_MAX, // what comes at once is no sign of anything
+    GRACE_US = 5000,                                // a burst may be gone by then
+    RATE_MAX_KBPS = 1000 * 1000,                    // beyond it there is no use in one
 };
 
 const struct held_limits held_defaults = {
@@ -37,7 +38,7 @@ static void measure(struct held *h, const struct held_limits *limits, size_t dra
                     uint64_t now_us)
 {
     h->drained_bytes += drained;
-    if (h->draining_since_us == 0 && h->bytes > 0) {
+    if (h->draining_since_us == 0 && h->bytes > (drained > 0 ? 0 : BURST_BYTES)) {
         h->draining_since_us = now_us;
         h->drained_bytes = 0;
     }

@@ -63,18 +63,17 @@ static void test_resolve(void **state)
     close_desk(desk);
 }
 
-static void check_reason(const void *body, size_t length, enum end_reason reason)
+static void check_reason(struct desk *desk, struct handle end, const void *body, size_t length,
+                         enum end_reason reason)
 {
-    struct handle end;
-    struct desk *desk = open_desk();
-    struct user *u = own_begin(desk, own_circuit(desk, true, &end), RELAY_BEGIN, 0);
-    tell(desk, end, RELAY_END, 1, body, length);
+    n_users = 0;
+    struct user *u = own_begin(desk, desk->relay.circuits->slots[0], RELAY_BEGIN, 0);
+    tell(desk, end, RELAY_END, u->stream->id, body, length);
     desk_run(desk);
     assert_true(is_open(desk));
     assert_int_equal(u->reason, reason);
     assert_int_equal(u->end_length, length < END_BODY_MAX ? length : END_BODY_MAX);
     assert_memory_equal(u->end_body, body, u->end_length);
-    close_desk(desk);
 }
 
 static void test_end_reasons(void **state)
@@ -82,14 +81,18 @@ static void test_end_reasons(void **state)
     (void)state;
     static const uint8_t policy[9] = {END_EXITPOLICY, 203, 0, 113, 5, 0, 0, 14, 16};
     static const uint8_t padded[100] = {END_DONE};
-    check_reason(policy, sizeof(policy), END_EXITPOLICY);
-    check_reason(padded, sizeof(padded), END_DONE);
+    struct handle end;
+    struct desk *desk = open_desk();
+    own_circuit(desk, true, &end);
+    check_reason(desk, end, policy, sizeof(policy), END_EXITPOLICY);
+    check_reason(desk, end, padded, sizeof(padded), END_DONE);
     for (unsigned i = 0; i <= UINT8_MAX; i++) {
         uint8_t reason = (uint8_t)i;
         bool known = i >= END_MISC && i <= END_NOTDIRECTORY;
         if (i != END_TORPROTOCOL && i != END_DESTROY)
-            check_reason(&reason, 1, known ? (enum end_reason)i : END_MISC); // 13.34
+            check_reason(desk, end, &reason, 1, known ? (enum end_reason)i : END_MISC); // 13.34
     }
+    close_desk(desk);
 }
 
 static void test_ids_are_not_used_again(void **state)

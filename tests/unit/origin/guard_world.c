@@ -202,15 +202,21 @@ void world_free(struct world *w)
 
 void world_pass(struct world *w, time_t s)
 {
-    for (time_t i = 0; i < s; i++) {
-        time_t step = i < 60 ? 1 : s - i;
+    while (s > 0) {
+        time_t step = s < 60 ? s : 60;
         world_now += step;
         w->relay.uptime_s += (uint32_t)step;
         guards_tick(w->origin.guards);
         state_file_tick(w->origin.state);
         uv_run(&w->loop, UV_RUN_NOWAIT);
-        i += step - 1;
+        s -= step;
     }
+}
+
+void world_all_up(struct world *w, bool up)
+{
+    for (size_t i = 0; i < w->n_relays; i++)
+        w->relays[i].up = up;
 }
 
 // ---- looking
@@ -232,20 +238,28 @@ struct world_guards *world_look(const struct world *w)
     return &all;
 }
 
-struct world_relay *world_try(struct world *w, enum guard_verdict *verdict)
+struct world_relay *world_guard_of(struct world *w, const struct guard_use *use)
+{
+    return use != NULL ? world_find(w, guard_use_rsa_id(use)) : NULL;
+}
+
+struct guard_use *world_choose(struct world *w)
 {
     struct own_circuit_hop hop;
-    struct guard_use *use = guard_choose(w->origin.guards, NULL, &hop, NULL);
-    if (use == NULL)
-        return NULL;
-    struct world_relay *r = world_find(w, guard_use_rsa_id(use));
-    if (!r->up) {
+    return guard_choose(w->origin.guards, NULL, &hop, NULL);
+}
+
+struct world_relay *world_try(struct world *w, enum guard_verdict *verdict)
+{
+    struct guard_use *use = world_choose(w);
+    struct world_relay *r = world_guard_of(w, use);
+    if (use != NULL && !r->up) {
         guard_use_failed(use);
-        return r;
+    } else if (use != NULL) {
+        enum guard_verdict v = guard_use_succeeded(use);
+        if (verdict != NULL)
+            *verdict = v;
+        guard_use_end(use);
     }
-    enum guard_verdict v = guard_use_succeeded(use);
-    if (verdict != NULL)
-        *verdict = v;
-    guard_use_end(use);
     return r;
 }

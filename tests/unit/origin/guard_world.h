@@ -49,8 +49,9 @@ void world_end(struct world *w);   // written to disk
 void world_restart(struct world *w);
 // A new consensus, in which is who is `listed`.
 void world_publish(struct world *w);
-// Time passes: ticks each second up to a minute, then one more.
+// Time passes, by the minute.
 void world_pass(struct world *w, time_t s);
+void world_all_up(struct world *w, bool up);
 
 struct world_relay *world_find(struct world *w, const uint8_t rsa_id[20]);
 // The consensus has this parameter from now on; it is published.
@@ -62,5 +63,7 @@ struct world_guards {
 };
 // In their order of preference.
 struct world_guards *world_look(const struct world *w); // the next call overwrites it
+struct guard_use *world_choose(struct world *w);
+struct world_relay *world_guard_of(struct world *w, const struct guard_use *use);
 // A circuit is tried: its guard answers if it is up. The relay, or NULL: there was no guard.
 struct world_relay *world_try(struct world *w, enum guard_verdict *verdict);

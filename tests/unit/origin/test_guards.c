@@ -16,11 +16,6 @@
 
 enum { MINUTE = 60, HOUR = 3600, DAY = 86400 };
 
-static bool same(const struct world_relay *r, const struct guard_info *info)
-{
-    return r != NULL && memcmp(r->status.rsa_id, info->rsa_id, 20) == 0;
-}
-
 // ---- the sample
 
 static void test_sample(void **state)
@@ -117,6 +112,193 @@ static void test_fifty_restarts(void **state)
     world_free(w);
 }
 
+// ---- who is no longer listed
+
+// Where it stands among the guards, or -1.
+static int place_of(const struct world *w, const struct world_relay *r)
+{
+    const struct world_guards *g = world_look(w);
+    for (size_t i = 0; i < g->n; i++)
+        if (memcmp(g->all[i].rsa_id, r->status.rsa_id, 20) == 0)
+            return (int)i;
+    return -1;
+}
+
+static void test_unlisted(void **state)
+{
+    (void)state;
+    struct world *w = world_create(1000);
+    struct world_relay *first = world_try(w, NULL), *second;
+    assert_int_equal(place_of(w, first), 0);
+    first->listed = false;
+    world_publish(w);
+    int place = place_of(w, first);
+    assert_true(place >= 3); // kept, not primary, not used
+    const struct guard_info *info = &world_look(w)->all[place];
+    assert_false(info->listed || info->filtered || info->primary);
+    assert_true(info->confirmed);
+    // By up to a fifth of 20 days, so that the disk doesn't say when.
+    assert_in_range(info->unlisted_since, world_now - 4 * DAY, world_now - 1);
+    time_t since = info->unlisted_since;
+    second = world_try(w, NULL);
+    assert_true(second != NULL && second != first);
+
+    world_pass(w, 15 * DAY);
+    world_publish(w);
+    place = place_of(w, first);
+    assert_true(place >= 0); // for 16 days at least
+    assert_int_equal(world_look(w)->all[place].unlisted_since, since);
+
+    first->listed = true; // again, so everything is as before
+    world_publish(w);
+    assert_int_equal(world_look(w)->all[place_of(w, first)].unlisted_since, 0);
+    assert_ptr_equal(world_try(w, NULL), place_of(w, first) < place_of(w, second) ? first : second);
+
+    first->listed = false;
+    world_publish(w);
+    since = world_look(w)->all[place_of(w, first)].unlisted_since;
+    while (place_of(w, first) >= 0) {
+        assert_true(world_now <= since + 20 * DAY);
+        world_pass(w, HOUR);
+        world_publish(w);
+    }
+    assert_true(world_now > since + 20 * DAY && world_now <= since + 20 * DAY + HOUR);
+    world_free(w);
+}
+
+// A client that was off for long has an old consensus: that says nothing about who is a guard.
+static void test_only_a_live_consensus_counts(void **state)
+{
+    (void)state;
+    struct world *w = world_create(1000);
+    struct world_relay *first = world_try(w, NULL);
+    struct world_guards before = *world_look(w);
+    world_now += 200 * DAY; // all of them would be too old, too
+    guards_refresh(w->origin.guards);
+    struct world_guards *after = world_look(w);
+    assert_int_equal(after->n, before.n);
+    for (size_t i = 0; i < after->n; i++)
+        assert_memory_equal(after->all[i].rsa_id, before.all[i].rsa_id, 20);
+    world_publish(w);
+    assert_int_equal(place_of(w, first), -1);
+    world_free(w);
+}
+
+// ---- lifetimes
+
+static void test_lifetimes(void **state)
+{
+    (void)state;
+    struct world *w = world_create(1000);
+    struct world_relay *first = world_try(w, NULL);
+    struct world_guards begun = *world_look(w);
+    time_t began = world_now, confirmed_on = begun.all[0].confirmed_on;
+    // By up to a tenth of 120 days.
+    assert_in_range(confirmed_on, began - 12 * DAY, began - 1);
+    bool first_is_here = true;
+    for (unsigned hour = 0; hour < 125 * 24; hour++) {
+        world_pass(w, HOUR);
+        world_publish(w);
+        for (size_t i = 1; i < begun.n; i++) {
+            bool due = begun.all[i].sampled_on < world_now - 120 * DAY;
+            struct world_relay *r = world_find(w, begun.all[i].rsa_id);
+            int place = place_of(w, r);
+            // Sampled again it may be, with another date.
+            bool here =
+                place >= 0 && world_look(w)->all[place].sampled_on == begun.all[i].sampled_on;
+            assert_true(here == !due);
+        }
+        if (first_is_here && place_of(w, first) < 0) {
+            first_is_here = false;
+            assert_in_range(world_now - began, 48 * DAY, 60 * DAY + HOUR);
+            assert_in_range(world_now - confirmed_on, 60 * DAY + 1, 60 * DAY + HOUR);
+        }
+    }
+    assert_false(first_is_here);
+    world_free(w);
+}
+
+// What the consensus says goes before what is usual.
+static void test_parameters(void **state)
+{
+    (void)state;
+    struct world *w = world_create(1000);
+    world_end(w);
+    assert_int_equal(unlink(temp_path(&w->dir, "state")), 0);
+    world_set_parameter(w, "guard-min-filtered-sample-size", 7);
+    world_set_parameter(w, "guard-n-primary-guards", 5);
+    world_set_parameter(w, "guard-n-primary-guards-to-use", 2);
+    world_set_parameter(w, "guard-lifetime-days", 10);
+    world_begin(w);
+    const struct world_guards *g = world_look(w);
+    assert_int_equal(g->n, 7);
+    assert_int_equal(g->primary, 5);
+    unsigned first = 0, second = 0;
+    struct world_guards before = *g;
+    for (unsigned i = 0; i < 200; i++) {
+        struct world_relay *r = world_try(w, NULL);
+        first += memcmp(r->status.rsa_id, before.all[0].rsa_id, 20) == 0;
+        second += memcmp(r->status.rsa_id, before.all[1].rsa_id, 20) == 0;
+    }
+    assert_int_equal(first + second, 200);
+    assert_true(first > 50 && second > 50);
+    for (size_t i = 0; i < before.n; i++)
+        assert_in_range(before.all[i].sampled_on, world_now - DAY, world_now - 1);
+    world_now += 11 * DAY;
+    world_publish(w);
+    for (size_t i = 2; i < before.n; i++)
+        assert_int_equal(place_of(w, world_find(w, before.all[i].rsa_id)), -1);
+    world_free(w);
+}
+
+// ---- what the config excludes
+
+static void test_filter(void **state)
+{
+    (void)state;
+    struct world *w = world_create(1000);
+    struct world_relay *first = world_try(w, NULL);
+    first->excluded = true;
+    world_publish(w);
+    assert_true(place_of(w, first) >= 3);
+    assert_false(world_look(w)->all[place_of(w, first)].filtered);
+    assert_true(world_try(w, NULL) != first);
+    first->excluded = false;
+    world_publish(w);
+    assert_in_range(place_of(w, first), 0, 2);
+    world_free(w);
+}
+
+// Who lets only a few relays be guards samples from these, and keeps the others for later.
+static void test_restricted(void **state)
+{
+    (void)state;
+    struct world *w = world_create(1000);
+    struct world_guards before = *world_look(w);
+    for (size_t i = 0; i < w->n_relays; i++)
+        w->relays[i].excluded = i % 100 >= 5;
+    world_publish(w);
+    assert_string_equal(w->origin.guards->current->name, "restricted");
+    const struct world_guards *g = world_look(w);
+    assert_int_equal(g->n, 20);
+    assert_int_equal(g->filtered, 20);
+    world_restart(w);
+    assert_string_equal(w->origin.guards->current->name, "restricted");
+    for (size_t i = 0; i < w->n_relays; i++)
+        w->relays[i].excluded = i % 100 >= 20; // not so much more that it would change back
+    world_publish(w);
+    assert_string_equal(w->origin.guards->current->name, "restricted");
+    for (size_t i = 0; i < w->n_relays; i++)
+        w->relays[i].excluded = false;
+    world_publish(w);
+    assert_string_equal(w->origin.guards->current->name, "default");
+    g = world_look(w);
+    assert_int_equal(g->n, before.n);
+    for (size_t i = 0; i < g->n; i++)
+        assert_memory_equal(g->all[i].rsa_id, before.all[i].rsa_id, 20);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,7 +306,12 @@ int main(void)
         cmocka_unit_test(test_who_can_be_a_guard),
         cmocka_unit_test(test_limits_of_the_sample),
         cmocka_unit_test(test_fifty_restarts),
+        cmocka_unit_test(test_unlisted),
+        cmocka_unit_test(test_only_a_live_consensus_counts),
+        cmocka_unit_test(test_lifetimes),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_restricted),
     };
-    (void)same;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,11 +19,15 @@ enum {
 
 struct record_aead;
 
+// What our own AES-GCM keeps of a key, and of a record under way (crypto/gcm.h).
+enum { RECORD_GCM_KEY_LEN = 512, RECORD_GCM_CONTEXT_LEN = 128 };
+
 struct record_key {
     union {
         // The library's own attribute is conditional. Whatever memory a record_key lies in has to
         // be aligned to 64 bytes too.
         struct gcm_key_data gcm __attribute__((aligned(64)));
+        uint8_t own_gcm[RECORD_GCM_KEY_LEN];
         uint8_t chacha[32];
     };
     uint64_t sequence; // of the next record
@@ -35,14 +39,18 @@ struct record_key {
 struct record_op {
     union {
         struct gcm_context_data gcm;
+        uint8_t own_gcm[RECORD_GCM_CONTEXT_LEN];
         struct chacha20_poly1305_context_data chacha;
     };
 };
 
 // NULL without memory, or when the CPU lacks AES instructions that the library needs.
 struct record_aead *record_aead_create(void);
+// The multi-buffer library's alone, for tests and to compare.
+struct record_aead *record_aead_create_library(void);
 void record_aead_destroy(struct record_aead *ra);
-const char *record_aead_implementation(const struct record_aead *ra); // e.g. "avx512"; static
+const char *
+record_aead_implementation(const struct record_aead *ra); // e.g. "avx512-vaes", "vaes256"; static
 
 // `cipher` is a TLS 1.3 cipher suite; `secret` has 16 or 32 bytes as the suite says. False, and the
 // key unset, for a suite that we do not have.

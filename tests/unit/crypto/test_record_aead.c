@@ -182,13 +182,23 @@ static void test_keys(void **state)
     assert_false(record_aead_open_end(f->ra, &op, &f->key, tag));
 }
 
-static int setup(void **state)
+static int setup_with(void **state, struct record_aead *ra)
 {
     struct fixture *f = aligned_alloc(64, (sizeof(*f) + 63) / 64 * 64);
     memset(f, 0, sizeof(*f));
-    f->ra = record_aead_create();
+    f->ra = ra;
     *state = f;
     return f->ra ? 0 : -1;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, record_aead_create());
+}
+
+static int setup_library(void **state)
+{
+    return setup_with(state, record_aead_create_library());
 }
 
 static int teardown(void **state)
@@ -206,5 +216,6 @@ int main(void)
         cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_keys),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    int failed = cmocka_run_group_tests_name("chosen", tests, setup, teardown);
+    return failed + cmocka_run_group_tests_name("the library's", tests, setup_library, teardown);
 }

@@ -10,13 +10,10 @@ process; of ramson the busy cycles of its polling worker, and the rest of the pr
 """
 
 import argparse
-import array
-import fcntl
 import json
 import os
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import time
@@ -25,12 +22,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "network"))
 
 import httpd
-from measurement import run
+from cpu_time import kernel_share, prefer, threads, used, waited
+from measurement import machine, run
 from network import Network
 from process import Failure, all_at_once, wait_until
-from netns import ip
 from ramson import Ramson
-from ramson import listens as relay_listens
+from ring_port import RingRamson
 from tornet import LISTEN, OR_PORT, TorNode, tor
 
 WARM_UP_BYTES = 4_000_000
@@ -42,127 +39,7 @@ STAGE_NAMES = {"rx": "driver's receive burst, ethernet, IP", "tcp_in": "TCP in, 
                "tls_seal": "schedule, seal, TCP out", "tx": "driver's transmit burst"}
 
 
-# ---- what the kernel knows of a process's threads
-
-class Thread:
-    """CPU time of a thread so far: run and waited in ns, and the share of it in the kernel."""
-
-    def __init__(self, pid, tid):
-        base = f"/proc/{pid}/task/{tid}"
-        with open(f"{base}/schedstat") as file:
-            self.run_ns, self.wait_ns = (int(v) for v in file.read().split()[:2])
-        with open(f"{base}/stat") as file:
-            name, _, rest = file.read().partition("(")[2].rpartition(")")
-        fields = rest.split()
-        self.name, self.user, self.system = name, int(fields[11]), int(fields[12])
-
-
-def threads(pid):
-    found = {}
-    for tid in os.listdir(f"/proc/{pid}/task"):
-        try:
-            found[tid] = Thread(pid, tid)
-        except OSError:
-            pass  # it ended meanwhile
-    return found
-
-
-def used(before, after):
-    """[(name, seconds run, seconds waited, user ticks, system ticks)] from one look to the next."""
-    rows = []
-    for tid, now in after.items():
-        then = before.get(tid)
-        rows.append((now.name,
-                     (now.run_ns - (then.run_ns if then else 0)) / 1e9,
-                     (now.wait_ns - (then.wait_ns if then else 0)) / 1e9,
-                     now.user - (then.user if then else 0),
-                     now.system - (then.system if then else 0)))
-    return rows
-
-
-def kernel_share(rows):
-    """The part of the rows' time that was the kernel's, by the clock's ticks."""
-    user, system = sum(r[3] for r in rows), sum(r[4] for r in rows)
-    return system / (user + system) if user + system else 0
-
-
-def prefer(pid, cpus=None):
-    """Lets nobody else have its CPU, as far as a priority can, and pins it."""
-    try:
-        with open(f"/proc/{pid}/autogroup", "w") as file:
-            file.write("-20")  # each session is scheduled as one; without it the rest means little
-    except OSError:
-        pass  # this kernel has no such groups
-    for tid in os.listdir(f"/proc/{pid}/task"):
-        os.setpriority(os.PRIO_PROCESS, int(tid), -20)
-        if cpus:
-            os.sched_setaffinity(int(tid), cpus)
-
-
 # ---- the two relays
-
-ETHTOOL, SET_CHECKSUMS, SET_TSO, SET_GSO, SET_GRO = 0x8946, 0x17, 0x1f, 0x24, 0x2c
-
-
-def as_a_nic_would(interface, gro):
-    """Frames of the MTU's size with whole checksums: what a wire carries, and virtual links don't."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        for command in (SET_TSO, SET_GSO, SET_GRO, SET_CHECKSUMS):
-            value = array.array("B", struct.pack("II", command, gro and command == SET_GRO))
-            request = struct.pack("16sP", interface.encode(), value.buffer_info()[0])
-            fcntl.ioctl(any_socket, ETHTOOL, request)
-
-
-def pids(name):
-    """Of the processes, the kernel's too, whose name begins so."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().startswith(name):
-                    found.append(int(pid))
-        except OSError:
-            pass  # it ended meanwhile
-    return found
-
-
-class RingRamson(Ramson):
-    """ramson on one end of a veth pair, by rings that it shares with the kernel (AF_PACKET)."""
-
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        self.config["dataplane"]["interfaces"][0]["device"] = (
-            f"net_af_packet0,iface={self.interface},framecnt=4096,qdisc_bypass=1")
-
-    def start(self):
-        kernels_end = f"{self.interface}k"
-        ip("link", "add", kernels_end, "type", "veth", "peer", "name", self.interface)
-        as_a_nic_would(self.interface, gro=False)
-        as_a_nic_would(kernels_end, gro=True)
-        for end in (self.interface, kernels_end):
-            ip("link", "set", end, "up", "mtu", str(self.mtu))
-        # What comes to ramson's end is ramson's alone: the kernel would send it back to that end.
-        with open(f"/proc/sys/net/ipv4/conf/{self.interface}/forwarding", "w") as file:
-            file.write("0")
-        ip("address", "replace", f"{self.gateway}/24", "dev", kernels_end)
-        # The neighbours' TCP is the neighbours' work: it has a thread of its own, and is not done
-        # in the worker's system call.
-        ip("netns", "exec", self.net.namespace.name, "sh", "-c",
-           f"echo 1 >/sys/class/net/{kernels_end}/threaded")
-        for pid in pids(f"napi/{kernels_end}"):
-            os.sched_setaffinity(pid, self.neighbours_cpus)
-        return super().start()
-
-    def wait_up(self):
-        wait_until(lambda: self.check_alive() and relay_listens(self.address), 30,
-                   f"{self.name} listens")
-
-    def stop(self, *arguments):
-        took = super().stop(*arguments)
-        if f"{self.interface}k" in (name for _, name in socket.if_nameindex()):
-            ip("link", "delete", f"{self.interface}k")
-        return took
-
 
 class TorMiddle:
     """C tor on the middle's CPU, with all of its threads."""
@@ -254,12 +131,6 @@ class RamsonMiddle:
                 "waited_share": waited(workers)}
 
 
-def waited(rows):
-    """The share of the time in which they could have run, and others had the CPU."""
-    run, wait = sum(r[1] for r in rows), sum(r[2] for r in rows)
-    return wait / (run + wait) if run + wait else 0
-
-
 def listens(node):
     try:
         socket.create_connection((node.address, OR_PORT), timeout=2).close()
@@ -334,11 +205,6 @@ def summary(rounds):
     result["least_seconds_per_gb"] = min(r["seconds_per_gb"] for r in quiet or rounds)
     result["disturbed_rounds"] = len(rounds) - len(quiet)
     return result
-
-
-def machine(options):
-    return json.loads(subprocess.run([options.bench, "machine", "--json"], capture_output=True,
-                                     text=True, check=True).stdout)
 
 
 def compare(options, say):

@@ -25,13 +25,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "network"))
 
 import httpd
-from compare_tor import RingRamson, circuits, prefer, threads, used
+from compare_tor import circuits
+from cpu_time import prefer, threads, used
 from hs_descriptor import SIZE_MAX
 from interactive import Echo, quantiles
 from measurement import run
 from network import Network
 from process import Failure
 from ramson import OR_PORT
+from ring_port import RingRamson
 
 BULK_CIRCUITS, BULK_CHUNK = 3, 20_000_000
 INSIDE = 0.98  # of what the bound has room for; the rest is the tables'

@@ -3,6 +3,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
 
@@ -34,3 +35,9 @@ def run(measure, options, table):
         sys.exit(1)
     print(json.dumps(result, indent=2) if options.json else table(result))
     return result
+
+
+def machine(options):
+    """What ramson-bench says of it."""
+    return json.loads(subprocess.run([options.bench, "machine", "--json"], capture_output=True,
+                                     text=True, check=True).stdout)

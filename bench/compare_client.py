@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""C tor's client and ramson's, in turn in one private network of tor relays.
+
+    curl-like program ──SOCKS──► tor or ramson ──► tor ──► tor ──► tor (exit) ──► HTTP server
+
+Each turn starts with an empty data directory. Measured are the seconds from the start of the process
+until it says that it has bootstrapped, and until the first byte of an answer has come through it; then
+the milliseconds to the first byte of further streams; then megabytes per second of one stream and of
+several at once, with the CPU time of the whole process for each GB.
+"""
+
+import argparse
+import functools
+import os
+import shutil
+import statistics
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "tests", "network"))
+
+import socks
+from cpu_time import prefer, threads, used
+from measurement import machine, run
+from origin import NAME, OriginClient, OriginNetwork, TorClient
+from process import all_at_once, wait_until
+from ring_port import RingPort
+from tornet import HTTP_PORT, tor
+
+ONE, FIRST_BYTES = 1, 20
+PORT_POLL_S = 0.005
+
+
+class RingClient(RingPort, OriginClient):
+    """ramson as a client."""
+
+
+def first_byte(client):
+    """Seconds until the first byte of an answer, from the opening of the SOCKS connection."""
+    start = time.monotonic()
+    with socks.connect(client.socks_port, NAME, HTTP_PORT,
+                       early=b"GET /bytes/%d HTTP/1.0\r\n\r\n" % ONE) as stream:
+        stream.recv(1)
+    return time.monotonic() - start
+
+
+def cpu_seconds(client):
+    return threads(client.process.pid)
+
+
+def throughput(client, megabytes, streams):
+    each = megabytes * 1_000_000 // streams
+    before, start = cpu_seconds(client), time.monotonic()
+    all_at_once([lambda: socks.download(client.socks_port, NAME, each)] * streams)
+    took = time.monotonic() - start
+    rows = used(before, cpu_seconds(client))
+    cpu = sum(row[1] for row in rows)
+    moved = each * streams
+    return {"megabytes_per_s": moved / took / 1e6, "cpu_seconds_per_gb": cpu / moved * 1e9,
+            "threads": {row[0]: row[1] / moved * 1e9 for row in sorted(rows, key=lambda r: -r[1])
+                        if row[1] > 0.01}}
+
+
+def port_answers(client):
+    try:
+        socks.open_port(client.socks_port).close()
+        return True
+    except OSError:
+        return False
+
+
+def measure(net, client, options):
+    """One turn of one client."""
+    shutil.rmtree(client.directory, ignore_errors=True)
+    os.makedirs(os.path.join(client.directory, "data"), mode=0o700)
+    os.chmod(client.directory, 0o700)
+    if isinstance(client, TorClient):
+        client.write([a.line() for a in net.authorities])
+    start = time.monotonic()
+    client.start()
+    try:
+        prefer(client.process.pid)
+        wait_until(functools.partial(port_answers, client), 30, "its SOCKS port", PORT_POLL_S)
+        first_byte(client)
+        first = time.monotonic() - start
+        client.wait_bootstrapped()
+        bytes_s = [first_byte(client) for _ in range(FIRST_BYTES)]
+        throughput(client, max(1, options.megabytes // 10), 1)  # the window is learned
+        return {"first_answer_s": first,
+                "first_byte_ms": statistics.median(bytes_s) * 1e3,
+                "one": throughput(client, options.megabytes, 1),
+                "several": throughput(client, options.megabytes, options.streams)}
+    finally:
+        client.stop()
+
+
+def compare(options, say):
+    net = OriginNetwork(release=options.ramson, build="release", prefix="ramson-compare", say=say,
+                        subject=False)
+    rounds = {"tor": [], "ramson": []}
+    try:
+        net.up()
+        clients = {"tor": net.add_client(start=False, kind=TorClient),
+                   "ramson": net.add_client(start=False, level="notice", poll=options.poll,
+                                            kind=OriginClient if options.device == "tap" else
+                                            RingClient)}
+        for number in range(options.rounds):
+            for name in sorted(clients, reverse=number % 2 == 0):
+                say(f"round {number + 1} of {options.rounds}: {name}")
+                rounds[name].append(measure(net, clients[name], options))
+                r = rounds[name][-1]
+                say(f"    first answer after {r['first_answer_s']:.2f} s, first byte after "
+                    f"{r['first_byte_ms']:.1f} ms, {r['one']['megabytes_per_s']:.1f} and "
+                    f"{r['several']['megabytes_per_s']:.1f} MB/s, "
+                    f"{r['one']['cpu_seconds_per_gb']:.1f} and "
+                    f"{r['several']['cpu_seconds_per_gb']:.1f} s of CPU per GB")
+    except BaseException:
+        net.failed = True
+        say(net.tails("client"))
+        say(f"logs are in {net.logs}")
+        raise
+    finally:
+        net.down()
+    return {"benchmark": "compare-client", "machine": machine(options),
+            "tor_version": tor("--version").splitlines()[0].rstrip("."),
+            "options": {k: getattr(options, k)
+                        for k in ("megabytes", "streams", "rounds", "device", "poll")},
+            "median": {name: median(some) for name, some in rounds.items()}, "rounds": rounds}
+
+
+def median(rounds):
+    """Of each field over the rounds."""
+    first = rounds[0]
+    if not isinstance(first, dict):
+        return statistics.median(rounds)
+    return {key: median([r[key] for r in rounds if key in r]) for key in first}
+
+
+ROWS = (("first answer, from the start", "s", lambda m: m["first_answer_s"], False),
+        ("first byte of a further stream", "ms", lambda m: m["first_byte_ms"], False),
+        ("one stream", "MB/s", lambda m: m["one"]["megabytes_per_s"], True),
+        ("  CPU", "s/GB", lambda m: m["one"]["cpu_seconds_per_gb"], False),
+        ("several streams", "MB/s", lambda m: m["several"]["megabytes_per_s"], True),
+        ("  CPU", "s/GB", lambda m: m["several"]["cpu_seconds_per_gb"], False))
+
+
+def table(result):
+    medians = result["median"]
+    lines = [f"{'medians of ' + str(result['options']['rounds']) + ' rounds':<34}"
+             f"{'C tor':>10}{'ramson':>10}{'better by':>11}"]
+    for name, unit, field, more_is_better in ROWS:
+        theirs, ours = field(medians["tor"]), field(medians["ramson"])
+        ratio = ours / theirs if more_is_better else theirs / ours
+        lines.append(f"{name + ', ' + unit:<34}{theirs:>10.2f}{ours:>10.2f}{ratio:>10.2f}x")
+    for key in ("one", "several"):
+        parts = ", ".join(f"{n} {s:.1f}" for n, s in medians["ramson"][key]["threads"].items())
+        lines.append(f"ramson's threads, {key}, s/GB: {parts}")
+    return "\n".join(lines)
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="compare-client.sh", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=100, help="in each transfer (100)")
+    parser.add_argument("--streams", type=int, default=8, help="several streams are so many (8)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each client (3)")
+    parser.add_argument("--device", choices=("af_packet", "tap"), default="af_packet",
+                        help="ramson's port (af_packet)")
+    parser.add_argument("--poll", choices=("busy", "adaptive"), default="adaptive",
+                        help="how ramson's worker waits (adaptive)")
+    parser.add_argument("--json", action="store_true",
+                        help="print one JSON object instead of a table")
+    for hidden in ("--ramson", "--bench"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.megabytes < 1 or options.rounds < 1 or not 1 <= options.streams <= 64:
+        parser.error("that many make no sense")
+    return options
+
+
+if __name__ == "__main__":
+    run(compare, parse(), table)

@@ -13,6 +13,7 @@
 #include "crypto/cgo_message.h"
 #include "crypto/random.h"
 #include "dir/parameters.h"
+#include "stream/circuit_streams.h"
 
 static void set_due(struct own_circuit *own)
 {
@@ -62,6 +63,7 @@ static void dial(struct circuit *c, struct link *link)
     }
     c->state = CIRCUIT_DIALLED;
     c->own->stage = OWN_EXTENDING;
+    c->own->began_ms = streams_now_us(c->relay->circuits->streams) / 1000;
     c->next = (struct circuit_place){.worker = conn->worker, .conn = conn->handle};
     link_note_circuit(c->relay, conn->worker, conn->handle, 1);
     circuit_send(c, m);
@@ -156,6 +158,7 @@ void own_circuit_hop_answered(struct circuit *c, const uint8_t *reply, uint16_t 
 void own_circuit_created(struct circuit *c, const struct message *m)
 {
     struct reader r = reader_of(m->payload, m->length);
+    c->own->all->heard = true;
     bool fast = c->own->handshake.type == HANDSHAKE_FAST;
     uint16_t length = fast ? CREATED_FAST_LEN : read_u16(&r);
     const uint8_t *reply = read_bytes(&r, length);
@@ -261,6 +264,19 @@ const struct own_circuit_path *own_circuit_path(const struct circuit *c)
 unsigned own_circuit_hops_built(const struct circuit *c)
 {
     return c->own->hops_built;
+}
+
+uint64_t own_circuit_began_ms(const struct circuit *c)
+{
+    return c->own->began_ms;
+}
+
+bool own_circuits_heard(struct relay *relay)
+{
+    struct own_circuits *all = relay->circuits->owns;
+    bool heard = all->heard;
+    all->heard = false;
+    return heard;
 }
 
 bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop)

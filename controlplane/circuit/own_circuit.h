@@ -24,6 +24,7 @@ struct own_circuit_hop {
     // What the relay can do. Congestion control and Counter Galois Onion are asked of the last hop
     // only, and ntor-v3 of others only with CGO (2.24).
     bool ntor_v3, congestion_control, cgo;
+    bool padding; // knows padding machines (Padding=2); nothing to the handshake
 };
 
 struct own_circuit_path {
@@ -59,6 +60,8 @@ void own_circuit_set_user(struct circuit *c, const struct own_circuit_ops *ops, 
 void *own_circuit_user(const struct circuit *c);
 const struct own_circuit_path *own_circuit_path(const struct circuit *c);
 unsigned own_circuit_hops_built(const struct circuit *c);
+// When its first hop was asked, by the clock of streams; 0: it waits for a link.
+uint64_t own_circuit_began_ms(const struct circuit *c);
 // One more hop behind the last one. False: no room, no RELAY_EARLY left, it is still being built,
 // or there have been streams on it.
 bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop);
@@ -71,6 +74,9 @@ bool own_circuit_is_gone(const struct circuit *c);
 // DESTROY goes out with reason 0 (2.37); `closed` gets `reason`. Once it has ended this does
 // nothing.
 void own_circuit_close(struct circuit *c, enum destroy_reason reason);
+
+// Something came on one of all those circuits since this was last asked.
+bool own_circuits_heard(struct relay *relay);
 
 // ---- circuits of one hop that are shared
 

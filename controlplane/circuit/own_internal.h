@@ -29,6 +29,7 @@ struct own_circuit {
     enum own_stage stage;
     bool was_open;
     unsigned hops_built;
+    uint64_t began_ms;
     unsigned early_left; // RELAY_EARLY cells that may still be sent (2.26)
     bool by_network;     // who ended it, and why
     enum destroy_reason reason;
@@ -46,6 +47,7 @@ struct own_circuits {
     TAILQ_HEAD(, own_circuit) due;
     unsigned n_due;
     bool ending; // makes no more
+    bool heard;
     struct own_shared *shared;
 };
 

@@ -57,6 +57,7 @@ static void take_other(struct circuit *c, const struct message *m)
 
 void own_circuit_take_message(struct circuit *c, const struct message *m)
 {
+    c->own->all->heard = true;
     if (hop_of(m) > c->own->hops_built || m->command == CELL_RELAY_EARLY) {
         refuse(c);
         return;

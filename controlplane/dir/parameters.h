@@ -105,6 +105,19 @@ struct relay;
     X(introduce_defense_enabled, "HiddenServiceEnableIntroDoSDefense", 0, 0, 1)                    \
     X(introduce_rate, "HiddenServiceEnableIntroDoSRatePerSec", 25, 0, INT32_MAX)                   \
     X(introduce_burst, "HiddenServiceEnableIntroDoSBurstPerSec", 200, 0, INT32_MAX)                \
+    /* how long our own circuits may take (9.22) */                                                \
+    X(cbt_disabled, "cbtdisabled", 0, 0, 1)                                                        \
+    X(cbt_modes, "cbtnummodes", 10, 1, 20)                                                         \
+    X(cbt_recent_circuits, "cbtrecentcount", 20, 3, 1000)                                          \
+    X(cbt_max_timeouts, "cbtmaxtimeouts", 18, 3, 10000)                                            \
+    X(cbt_min_circuits, "cbtmincircs", 100, 1, 10000)                                              \
+    X(cbt_quantile_pct, "cbtquantile", 80, 10, 99)                                                 \
+    X(cbt_close_quantile_pct, "cbtclosequantile", 99, 10, 99)                                      \
+    X(cbt_test_interval_s, "cbttestfreq", 10, 1, INT32_MAX)                                        \
+    X(cbt_min_timeout_ms, "cbtmintimeout", 10, 10, INT32_MAX)                                      \
+    X(cbt_initial_timeout_ms, "cbtinitialtimeout", 60000, 10, INT32_MAX)                           \
+    /* padding of our own circuits (4.34, 4.35) */                                                 \
+    X(circuit_padding_disabled, "circpad_padding_disabled", 0, 0, 1)                               \
     /* the directory (6.22) */                                                                     \
     X(consensus_diff_max_age_hours, "max-consensus-age-to-cache-for-diff", 8192, 0, 8192)          \
     /* guards (9.19 to 9.21), and path bias, which is kept with them */                            \

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "origin/circuit/padding_machine.h"
 #include "origin/path/path.h"
 
 struct circuit;
@@ -41,33 +42,49 @@ struct origin_circuit_ops {
     void (*closed)(struct origin_circuit *oc, enum destroy_reason reason);
 };
 
-struct origin_circuits *origin_circuits_create(struct origin *origin); // NULL: no memory
-void origin_circuits_free(struct origin_circuits *all);                // NULL is fine
-void origin_circuits_tick(struct origin_circuits *all);
+enum { ORIGIN_BUILDING_MAX = 32 };
 
-// No callback comes from inside. 0 and `*out`, or as path_choose; -ENOBUFS: too many are being
-// built (32, 9.23); -ENOMEM.
+// With origin->relay and origin->state (build_time.h). NULL: no memory.
+struct origin_circuits *origin_circuits_create(struct origin *origin);
+// Before the guards and the circuits; nobody's `closed` is called any more. NULL is fine.
+void origin_circuits_free(struct origin_circuits *all);
+void origin_circuits_tick(struct origin_circuits *all); // each second
+
+// No callback comes from inside. `ops` is kept; NULL: nobody listens. 0 and `*out`, or as
+// path_choose; -ENOBUFS: too many are being built (32, 9.23); -ENOMEM.
 int origin_circuit_launch(struct origin *origin, enum origin_purpose purpose,
                           const struct path_request *request, const struct origin_circuit_ops *ops,
                           void *user, struct origin_circuit **out, const char **why);
-// Closed by the user: `closed` is called no more.
+// Closed by the user, who must not use it after that: `closed` is called no more.
 void origin_circuit_close(struct origin_circuit *oc);
+// One more hop behind the last one, for its user: it is being built again, and `opened` comes
+// again. False: it is not open, has had streams, or is too long.
+bool origin_circuit_extend(struct origin_circuit *oc, const struct own_circuit_hop *hop);
+// A padding machine with its second hop, if that one knows them; to be called after INTRODUCE1 went
+// out, or RENDEZVOUS_ESTABLISHED came. False: it has none.
+bool origin_circuit_start_padding(struct origin_circuit *oc, enum padding_machine_type type);
 // Another use for one that stands or is being built ("cannibalising").
 void origin_circuit_set_user(struct origin_circuit *oc, enum origin_purpose purpose,
                              const struct origin_circuit_ops *ops, void *user);
 void *origin_circuit_user(const struct origin_circuit *oc);
 enum origin_purpose origin_circuit_purpose(const struct origin_circuit *oc);
 enum origin_circuit_state origin_circuit_state(const struct origin_circuit *oc);
-// For stream_begin and own_circuit_…; valid while it is open.
+// For stream_begin and own_circuit_…; valid until it is closed.
 struct circuit *origin_circuit_circuit(const struct origin_circuit *oc);
 const struct own_circuit_path *origin_circuit_path(const struct origin_circuit *oc);
 const struct path_request *origin_circuit_request(const struct origin_circuit *oc);
 uint64_t origin_circuit_opened_ms(const struct origin_circuit *oc); // streams_now_us / 1000
 // Path bias: somebody tries to use it; the use succeeded (a stream was connected, a cell came).
 void origin_circuit_note_use(struct origin_circuit *oc, bool succeeded);
+// A stream was taken off it, to be tried on another: until another use succeeds it is under
+// suspicion again.
+void origin_circuit_note_detached(struct origin_circuit *oc);
 
 void origin_circuits_each(const struct origin_circuits *all,
                           void (*each)(void *user, const struct origin_circuit *oc), void *user);
 unsigned origin_circuits_building(const struct origin_circuits *all);
-// Which is in force, and of how many circuits it was learned.
+// Too little is known of how long building takes: a circuit should be launched now for that, if
+// nothing else is (of three hops or more; one that may also be used).
+bool origin_circuits_want_measure(const struct origin_circuits *all);
+// Which is in force, and of how many circuits it was learned (may be NULL).
 uint64_t origin_circuits_build_timeout_ms(const struct origin_circuits *all, unsigned *learned_of);

@@ -40,6 +40,7 @@ struct xon_limit {
 };
 
 struct stream {
+    struct stream *next_in_bucket;
     const struct stream_ops *ops; // NULL until the user has set it
     void *user;
     struct circuit_streams *of; // NULL: ended, `closed` is still to be called
@@ -64,7 +65,6 @@ struct stream {
     enum end_reason reason; // once ended
     uint8_t end_length;     // of END's body; 0: none came
     uint8_t end_body[END_BODY_MAX];
-    struct stream *next_in_bucket;
     TAILQ_ENTRY(stream) entry; // who can send, or has ended
     TAILQ_ENTRY(stream) paced_entry;
 };

@@ -98,7 +98,8 @@ def steps(*list):
 
 
 BEGIN_DIR, DATA, END, CONNECTED, SENDME, XOFF, XON = 13, 2, 3, 4, 5, 43, 44
-TAG, DRAINED, TURN, CLOSE, EXTEND, TRUNCATE = range(250, 256)
+RESOLVED, BEGIN, RESOLVE = 12, 1, 11
+WE_BEGIN, HOLD, WAIT, ANOTHER_HOP, TAG, DRAINED, TURN, CLOSE, EXTEND, TRUNCATE = range(246, 256)
 TAGGED = b"\1\0\24" + ones(20)
 SENT = [(BEGIN_DIR, 1, b"")] + 8 * [(TURN, 0, b""), (DRAINED, 0, b"")]
 seed("stream_messages", "request", b"\11", steps((BEGIN_DIR, 1, b""), (DATA, 1, b"GET / HTTP/1.0"),
@@ -110,3 +111,16 @@ seed("stream_messages", "vegas", b"\6", steps(*SENT, (TAG, 0, ones(16)), (TAG, 0
      (XON, 1, b"\0\0\0\0\7"), (TURN, 0, b""), (XON, 1, bytes(5))))
 seed("stream_messages", "extending", b"\0", steps(*SENT, (EXTEND, 0, b""), (CLOSE, 0, b""),
      (TRUNCATE, 0, b""), (BEGIN_DIR, 2, b""), (CONNECTED, 2, b""), (END, 2, b"")))
+BEGUN = [(WE_BEGIN, BEGIN, b"host:80\0\0\0\0\0"), (CONNECTED, 1, b"\1\2\3\4\0\0\0\x3c")]
+seed("stream_messages", "ours", b"\20", steps(*BEGUN, (TURN, 0, b""), (DATA, 1, b"HTTP/1.0 200"),
+     (SENDME, 1, b""), (END, 1, b"\6"), (DATA, 1, b"late")))
+seed("stream_messages", "ours-resolves", b"\20", steps((WE_BEGIN, RESOLVE, b"host\0"),
+     (RESOLVED, 1, b"\4\4\1\2\3\4\0\0\0\x3c"), (WE_BEGIN, RESOLVE, b"host\0"), (END, 2, b"\2")))
+seed("stream_messages", "ours-half-closed", b"\22", steps(*BEGUN, (CLOSE, 0, b""), (DATA, 1, b"late"),
+     (XOFF, 1, b"\0"), (WE_BEGIN, BEGIN, b"x"), (CLOSE, 0, b""), (CONNECTED, 2, b""), (END, 1, b"\6"),
+     (WAIT, 255, b""), (DATA, 2, b"too late")))
+seed("stream_messages", "ours-held", b"\22", steps(*BEGUN, (DATA, 1, b"d"), (HOLD, 60, b""),
+     (WAIT, 3, b""), (HOLD, 61, b""), (DATA, 1, b"d"), (HOLD, 20, b""), (WAIT, 9, b""), (HOLD, 0, b""),
+     (DATA, 1, b"d"), (HOLD, 255, b""), (DATA, 1, b"after its end")))
+seed("stream_messages", "ours-another-hop", b"\22", steps(*BEGUN, (ANOTHER_HOP, 1, b"\2"),
+     (ANOTHER_HOP, 2, b"\2")))

@@ -143,6 +143,20 @@ static void test_emit_version_0(void **state)
 
 // ---- SENDMEs that come
 
+// Who has not read what we sent can't tell the tags (4.12).
+static void test_random_ends(void **state)
+{
+    (void)state;
+    struct handle end;
+    struct desk *desk = open_desk();
+    struct circuit *c = circuit_of(connected(desk, false, &end, 10000000));
+    own_begin(desk, c, RELAY_BEGIN, 10000000);
+    struct sent sent = collect_all(desk, end);
+    assert_int_equal(sent.cells, WINDOW_CIRCUIT_CELLS);
+    assert_in_range(sent.short_cells, 10, 20);
+    close_desk(desk);
+}
+
 static void test_forged_sendmes(void **state)
 {
     (void)state;
@@ -356,12 +370,42 @@ static void test_path_kinds(void **state)
     struct user *u = connected(desk, true, &end, 0);
     const struct vegas *v = &u->stream->of->flow.vegas;
     assert_ptr_equal(v->parameters, &all->parameters.vegas[CIRCUIT_PATH_SHORT]); // one hop
+    u->stream->of->hop = 3;
+    flow_set_path_kind(u->stream->of);
+    assert_ptr_equal(v->parameters, &all->parameters.vegas[CIRCUIT_PATH_EXIT]);
     circuit_streams_set_path_kind(circuit_of(u), CIRCUIT_PATH_ONION);
     assert_ptr_equal(v->parameters, &all->parameters.vegas[CIRCUIT_PATH_ONION]);
     end = desk_cgo_circuit(desk, CLIENT);
     u = begin(desk, end, 1, 0); // another's
     v = &u->stream->of->flow.vegas;
     assert_ptr_equal(v->parameters, &all->parameters.vegas[CIRCUIT_PATH_EXIT]);
+    close_desk(desk);
+}
+
+static void test_parameters(void **state)
+{
+    (void)state;
+    static const unsigned expected[CIRCUIT_PATH_KINDS][5] = {
+        [CIRCUIT_PATH_EXIT] = {186, 248, 186, 310, 600},
+        [CIRCUIT_PATH_SHORT] = {93, 155, 124, 248, 400},
+        [CIRCUIT_PATH_ONION] = {186, 372, 248, 434, 475},
+    };
+    struct desk *desk = open_desk();
+    const struct stream_parameters *p = &desk->relay.circuits->streams->parameters;
+    streams_parameters_changed(&desk->relay);
+    for (unsigned i = 0; i < CIRCUIT_PATH_KINDS; i++) {
+        const struct vegas_parameters *v = &p->vegas[i];
+        const unsigned is[5] = {v->alpha, v->beta, v->gamma, v->delta, v->ss_cwnd_cap};
+        assert_memory_equal(is, expected[i], sizeof(is));
+        assert_int_equal(v->cwnd_init, 124);
+    }
+    assert_int_equal(p->sendme_emit_min_version, 1);
+    assert_int_equal(p->held.xoff_bytes, 500 * 488);
+    assert_int_equal(p->held.rate_bytes, 500 * 498);
+    assert_int_equal(p->held.change_pct, 25);
+    assert_int_equal(p->held.ewma_samples, 2);
+    assert_int_equal(p->exit_xoff_bytes, 500 * 488);
+    assert_int_equal(p->client_xoff_bytes, 500 * 488);
     close_desk(desk);
 }
 
@@ -532,6 +576,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tags),
         cmocka_unit_test(test_emit_version_0),
+        cmocka_unit_test(test_random_ends),
         cmocka_unit_test(test_forged_sendmes),
         cmocka_unit_test(test_without_congestion_control),
         cmocka_unit_test(test_beyond_the_window),
@@ -541,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_xon_limits),
         cmocka_unit_test(test_xoff_before_connected),
         cmocka_unit_test(test_path_kinds),
+        cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_download_fills_the_way),
         cmocka_unit_test(test_upload_fills_the_way),
         cmocka_unit_test(test_upload_fills_fixed_windows),

@@ -43,7 +43,9 @@ struct stream_info {
 
 // Begins a stream on a circuit of ours (circuit/own_circuit.h), with its last hop, with this
 // message: RELAY_BEGIN, RELAY_BEGIN_DIR (which has no body), RELAY_RESOLVE. What is produced is
-// sent at once, not only after CONNECTED. NULL: no memory, or no stream id is free.
+// sent at once, not only after CONNECTED; on a RESOLVE nothing can be. NULL: no memory, the circuit
+// is not open, or it has too many: 256, or thousands that we ended and that the other side may
+// still speak of. It may work on another circuit.
 struct stream *stream_begin(struct circuit *c, enum relay_command command, const void *body,
                             uint16_t length, const struct stream_ops *ops, void *user);
 
@@ -55,7 +57,8 @@ struct stream_info stream_info(const struct stream *s);
 const uint8_t *stream_end_body(const struct stream *s, size_t *length);
 // So many of the bytes that `data` gave are still held by the user, who can't pass them on: above a
 // limit the other side is told to stop (XOFF, or no SENDME for the stream), below another to go on
-// (4.15, 4.16). 0 unless said; to be said after each change.
+// (4.15, 4.16). 0 unless said; to be said after each change, also from inside `data`. A stream that
+// holds far too much is closed (END_RESOURCELIMIT).
 void stream_set_held(struct stream *s, size_t bytes);
 // There are bytes to produce again.
 void stream_wake(struct stream *s);

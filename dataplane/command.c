@@ -13,9 +13,9 @@ enum {
     HELD_MAX = 256,    // messages that wait for a layer; more are lost, as they would be without
 };
 
-// Installs a circuit's keys at its only end: `ours` if it begins here. False: the end is closed.
+// Installs a circuit's keys at its only end. False: the end is closed.
 static bool install_layers(struct worker *w, struct circuit_end *end,
-                           const struct circuit_crypto *crypto, bool ours)
+                           const struct circuit_crypto *crypto)
 {
     struct circuit_end *stub = end_new(w, END_STUB);
     if (!stub) {
@@ -23,10 +23,7 @@ static bool install_layers(struct worker *w, struct circuit_end *end,
         return false;
     }
     end->stub = stub;
-    bool known = !ours ? layers_init(w, &end->layer, &stub->layer, crypto)
-                       : crypto->kind == CIRCUIT_CRYPTO_TOR1 && // the same at either of its ends
-                             layers_init(w, &stub->layer, &end->layer, crypto);
-    if (!known) {
+    if (!layers_init(w, &end->layer, &stub->layer, crypto)) {
         end_close(w, end, DESTROY_INTERNAL, END_CLOSE_DESTROY | END_CLOSE_REPORT);
         return false;
     }
@@ -38,21 +35,10 @@ static bool install_layers(struct worker *w, struct circuit_end *end,
     return true;
 }
 
-// A circuit of one hop that begins here.
-static void circuit_own(struct worker *w, const struct message *m)
-{
-    struct circuit_end *end = end_get(w, m->circuit);
-    bool fresh = end && end->state == END_OPEN && !end->origin_side && !end->layer_kind;
-    if (!fresh)
-        return;
-    end->relay_early_left = 0; // never towards an origin
-    install_layers(w, end, &m->crypto, true);
-}
-
 static void circuit_accept(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
-    if (!end || end->state != END_PENDING || !install_layers(w, end, &m->crypto, false))
+    if (!end || end->state != END_PENDING || !install_layers(w, end, &m->crypto))
         return;
     if (!conn_queue_cell(w, end->conn, end->circid, m->command, m->payload, m->length))
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
@@ -104,11 +90,22 @@ static bool circuit_dial(struct worker *w, const struct message *m)
     return false;
 }
 
+static void circuit_add_hop(struct worker *w, const struct message *m)
+{
+    struct circuit_end *end = end_get(w, m->circuit);
+    if (end)
+        hops_add(w, end, &m->crypto);
+}
+
 static void circuit_originate(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
     if (!end)
         return;
+    if (end_begins_here(end)) {
+        hops_originate(w, end, m);
+        return;
+    }
     struct circuit_end *holder = end->origin_side ? end->stub : end;
     int error = holder ? end_originate(w, holder, &m->relay, m->payload, m->length) : -ENOENT;
     // A hole can't be mended; and who waits for an answer must not wait for ever.
@@ -158,8 +155,11 @@ void command_run_held(struct worker *w)
 static void circuit_close(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
-    if (end)
-        end_close(w, end, (enum destroy_reason)m->close.reason, END_CLOSE_DESTROY);
+    if (!end)
+        return;
+    if (end_begins_here(end))
+        hops_flush(w); // who waits for a tag hears of it
+    end_close(w, end, (enum destroy_reason)m->close.reason, END_CLOSE_DESTROY);
 }
 
 static void execute_on_conn(struct worker *w, struct conn *c, struct message *m)
@@ -215,13 +215,10 @@ void command_execute(struct worker *w, struct message *m)
         }
         break;
     case MSG_CIRCUIT_ACCEPT:
-        if (m->command)
-            circuit_accept(w, m);
-        else
-            circuit_own(w, m);
+        circuit_accept(w, m);
         break;
     case MSG_CIRCUIT_ADD_HOP:
-        circuit_own(w, m);
+        circuit_add_hop(w, m);
         break;
     case MSG_CIRCUIT_SPLICE:
         splice_extend(w, m);

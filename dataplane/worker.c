@@ -156,6 +156,8 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
         return fail(error, error_size, w->index, "links");
     if (end_table_init(&w->ends, ends) != 0 || scheduler_init(&w->scheduler, ends, w->now_us) != 0)
         return fail(error, error_size, w->index, "circuits");
+    if (hop_pool_init(&w->hops, config->max_circuits / config->n_workers + 1) != 0)
+        return fail(error, error_size, w->index, "hops of circuits");
     const struct worker_parameters defaults = {0};
     worker_set_parameters(w, &defaults);
     if (batch_init(&w->batch) != 0)
@@ -193,11 +195,13 @@ void worker_release(struct worker *w)
         channel_free(m);
     }
     random_stream_clear(&w->random);
+    hops_drop_sending(w);
     batch_release(&w->batch);
     if (w->tcp)
         tcp_stack_destroy(w->tcp);
     conn_table_release(&w->conns);
     end_table_release(&w->ends);
+    hop_pool_release(&w->hops);
     scheduler_release(&w->scheduler);
     cell_cipher_destroy(w->cipher);
     cgo_cipher_destroy(w->cgo);
@@ -213,6 +217,7 @@ static unsigned take_messages(struct worker *w)
     unsigned work = n_commands + crossing_receive(w, n_commands > 0);
     for (unsigned i = 0; i < n_commands; i++)
         command_execute(w, commands[i]);
+    hops_flush(w);
     crossing_flush(w);
     return work;
 }

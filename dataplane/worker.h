@@ -50,10 +50,13 @@ struct worker {
 
     struct conn_table conns;
     struct end_table ends;
+    struct hop_pool hops; // of the circuits that begin here
     struct scheduler scheduler; // its nodes are numbered as the ends are
     struct shed shed;
     _Atomic uint8_t shed_bucket; // the fullest of `shed`; read by other workers
+    struct layer_burst burst;
     struct cell_batch batch;
+    struct hops_sending sending;
     struct circuit_end *likely_end; // of the cell that is being framed; NULL: not known
 
     struct conn_list receiving;    // have bytes to look at

@@ -11,7 +11,7 @@
 
 int batch_init(struct cell_batch *b)
 {
-    b->n = b->n_cgo = b->n_joined = 0;
+    b->n = b->n_joined = b->n_of_ours = 0;
     b->staging_used = 0;
     b->staging = rte_malloc("staging", BATCH_STAGING_LEN, 64);
     return b->staging ? 0 : -ENOMEM;
@@ -22,6 +22,11 @@ void batch_release(struct cell_batch *b)
     for (unsigned i = 0; i < b->n; i++)
         cell_free(b->items[i].cell);
     rte_free(b->staging);
+}
+
+bool batch_item_is_open(const struct batch_item *item)
+{
+    return item->end->state == END_OPEN && item->end->self.generation == item->end_generation;
 }
 
 uint8_t *batch_staging(struct worker *w, size_t length)
@@ -38,33 +43,6 @@ uint8_t *batch_staging(struct worker *w, size_t length)
 void batch_staging_keep(struct worker *w, size_t length)
 {
     w->batch.staging_used += CELL_FRONT_LEN + length;
-}
-
-// NULL with tor1.
-static const struct cgo_job *add_job(struct worker *w, struct circuit_end *end, struct cell *c,
-                                     const uint8_t *body)
-{
-    struct cell_batch *b = &w->batch;
-    if (end->layer_kind != CIRCUIT_CRYPTO_CGO) {
-        cell_cipher_add(w->cipher, &end->layer.tor1.cipher, body, c->body);
-        return NULL;
-    }
-    struct cgo_job *job = &b->cgo_jobs[b->n_cgo++];
-    job->layer = &end->layer.cgo;
-    job->src = body;
-    job->dst = c->body;
-    job->operation = end->origin_side ? CGO_RELAY_FORWARD : CGO_RELAY_BACKWARD;
-    job->command = c->command;
-    return job;
-}
-
-static void run_ciphers(struct worker *w)
-{
-    struct cell_batch *b = &w->batch;
-    cell_cipher_run(w->cipher);
-    cgo_run(w->cgo, b->cgo_jobs, b->n_cgo);
-    w->counters.cells_cgo += b->n_cgo;
-    b->n_cgo = 0;
 }
 
 // The pool is empty. Another circuit may be heavier; else this one is closed, since a hole in its
@@ -86,6 +64,30 @@ static struct cell *make_room(struct worker *w, struct circuit_end *end)
     return c;
 }
 
+// The outermost layer of a circuit of ours.
+static void add_of_ours(struct worker *w, struct batch_item *item, const uint8_t *body)
+{
+    struct hop *first = item->end->hops.hop[0];
+    w->batch.n_of_ours++;
+    item->cgo = layer_burst_add(w, &first->backward, first->kind, CGO_CLIENT_BACKWARD,
+                                item->cell->command, body, item->cell->body);
+}
+
+static void add_passing(struct worker *w, struct batch_item *item, const uint8_t *body)
+{
+    struct circuit_end *end = item->end;
+    if (end->peer_worker == w->index) {
+        end_prefetch(w, end->peer);
+        if (end->joined) {
+            end_prefetch_stub(w, end->peer);
+            w->batch.n_for_joined++;
+        }
+    }
+    item->cgo = layer_burst_add(w, &end->layer, end->layer_kind,
+                                end->origin_side ? CGO_RELAY_FORWARD : CGO_RELAY_BACKWARD,
+                                item->cell->command, body, item->cell->body);
+}
+
 void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const uint8_t *body)
 {
     struct cell_batch *b = &w->batch;
@@ -93,33 +95,34 @@ void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const
     if (!c && !(c = make_room(w, end)))
         return;
     c->command = command;
-    if (end->peer_worker == w->index) {
-        end_prefetch(w, end->peer);
-        if (end->joined) {
-            end_prefetch_stub(w, end->peer);
-            b->n_for_joined++;
-        }
-    }
     struct batch_item *item = &b->items[b->n++];
-    *item = (struct batch_item){c, end, end->self.generation, NULL};
-    item->cgo = add_job(w, end, c, body);
+    *item = (struct batch_item){.cell = c, .end = end, .end_generation = end->self.generation};
+    if (end_begins_here(end))
+        add_of_ours(w, item, body);
+    else
+        add_passing(w, item, body);
     if (b->n == BATCH_CELLS_MAX)
         batch_run(w);
 }
 
-// A relay message to us. False: it is against the protocol, or nobody can take it now.
-static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell *c,
-                    const uint8_t *tag, enum destroy_reason *reason)
+// A relay message to us, from a layer of this kind. False: it is against the protocol, or nobody
+// can take it now.
+static bool try_to_hand_up(struct worker *w, const struct batch_item *item, uint8_t kind,
+                           const uint8_t *tag, enum destroy_reason *reason)
 {
+    const struct circuit_end *end = item->end;
+    const struct cell *c = item->cell;
     struct relay_message message;
     w->counters.cells_recognised++;
     *reason = DESTROY_PROTOCOL;
-    if (!layer_parse(end->layer_kind, c->body, &message)) {
+    if (!layer_parse(kind, c->body, &message)) {
         w->counters.drop_cell_protocol++;
         return false;
     }
-    if (message.command == RELAY_DROP)
+    if (message.command == RELAY_DROP) {
+        w->counters.cells_drop++;
         return true; // padding, made to be thrown away (protocol 4.07)
+    }
     *reason = DESTROY_RESOURCELIMIT;
     struct message *m = tell_new(w, MSG_CIRCUIT_RELAY, end->conn, end);
     if (!m) {
@@ -130,8 +133,9 @@ static bool hand_up(struct worker *w, struct circuit_end *end, const struct cell
     m->cookie = end->cookie;
     m->command = c->command;
     m->relay.command = message.command;
+    m->relay.hop = item->hop;
     m->relay.stream_id = message.stream_id;
-    m->relay.tag_length = layer_tag_length(end->layer_kind);
+    m->relay.tag_length = layer_tag_length(kind);
     memcpy(m->relay.tag, tag, m->relay.tag_length);
     m->length = message.length;
     memcpy(m->payload, message.body, message.length);
@@ -156,27 +160,55 @@ static void join_on(struct worker *w, struct circuit_end *end, struct cell *c)
     batch_add_joined(w, c);
 }
 
-// A decrypted cell from the origin: ours, the next hop's, or nobody's.
-static void hand_on_forward(struct worker *w, struct circuit_end *end, struct cell *c,
-                            const struct cgo_job *cgo)
+static void hand_up(struct worker *w, const struct batch_item *item, uint8_t kind,
+                    const uint8_t *tag)
 {
-    uint8_t tor1_tag[TOR1_TAG_LEN];
-    const uint8_t *tag = cgo ? cgo->tag : tor1_tag;
     enum destroy_reason reason;
-    if (cgo ? cgo->recognised : tor1_recognise(&end->layer.tor1, c->body, tor1_tag)) {
-        bool taken = hand_up(w, end, c, tag, &reason);
-        cell_free(c);
-        if (!taken)
-            end_close(w, end, reason, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+    bool taken = try_to_hand_up(w, item, kind, tag, &reason);
+    cell_free(item->cell);
+    if (!taken)
+        end_close(w, item->end, reason, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+}
+
+static void refuse_unrecognised(struct worker *w, const struct batch_item *item)
+{
+    w->counters.drop_cell_unrecognised++;
+    cell_free(item->cell);
+    end_close(w, item->end, DESTROY_PROTOCOL, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+}
+
+// A decrypted cell from the origin: ours, the next hop's, or nobody's.
+static void hand_on_forward(struct worker *w, const struct batch_item *item)
+{
+    struct circuit_end *end = item->end;
+    uint8_t tag[LAYER_TAG_MAX];
+    if (layer_recognise(&end->layer, end->layer_kind, item->cgo, item->cell->body, tag)) {
+        hand_up(w, item, end->layer_kind, tag);
     } else if (end->joined) {
-        join_on(w, end, c);
+        join_on(w, end, item->cell);
     } else if (end->peer.generation) {
         w->counters.cells_forward++;
-        end_pass_to_peer(w, end, c);
+        end_pass_to_peer(w, end, item->cell);
     } else {
-        w->counters.drop_cell_unrecognised++;
-        cell_free(c);
-        end_close(w, end, DESTROY_PROTOCOL, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+        refuse_unrecognised(w, item);
+    }
+}
+
+static void hand_on(struct worker *w, const struct batch_item *item, const uint8_t *tag)
+{
+    struct circuit_end *end = item->end;
+    if (!batch_item_is_open(item)) {
+        w->counters.drop_cell_unknown_circuit++;
+        cell_free(item->cell);
+    } else if (end->origin_side) {
+        hand_on_forward(w, item);
+    } else if (!end_begins_here(end)) {
+        w->counters.cells_backward++;
+        end_pass_to_peer(w, end, item->cell);
+    } else if (item->hop) {
+        hand_up(w, item, end->hops.hop[item->hop - 1]->kind, tag);
+    } else {
+        refuse_unrecognised(w, item); // 3.07
     }
 }
 
@@ -198,22 +230,12 @@ void batch_run(struct worker *w)
     if (b->n_for_joined)
         fetch_second_layers(w);
     b->n_for_joined = 0;
-    run_ciphers(w);
-    b->n = 0;
-    for (unsigned i = 0; i < n; i++) {
-        struct circuit_end *end = b->items[i].end;
-        struct cell *c = b->items[i].cell;
-        bool open = end->state == END_OPEN && end->self.generation == b->items[i].end_generation;
-        if (!open) { // an earlier cell of the batch closed it
-            w->counters.drop_cell_unknown_circuit++;
-            cell_free(c);
-        } else if (end->origin_side) {
-            hand_on_forward(w, end, c, b->items[i].cgo);
-        } else {
-            w->counters.cells_backward++;
-            end_pass_to_peer(w, end, c);
-        }
-    }
+    layer_burst_run(w);
+    if (b->n_of_ours)
+        hops_open(w);
+    b->n_of_ours = b->n = 0;
+    for (unsigned i = 0; i < n; i++)
+        hand_on(w, &b->items[i], b->tags[i]);
     batch_run_joined(w);
     crossing_flush(w);
 }
@@ -235,7 +257,8 @@ static struct circuit_end *add_second_layer(struct worker *w, struct cell *c)
         cell_free(c);
         return NULL;
     }
-    add_job(w, end->stub, c, c->body);
+    layer_burst_add(w, &end->stub->layer, end->stub->layer_kind, CGO_RELAY_BACKWARD, c->command,
+                    c->body, c->body);
     return end;
 }
 
@@ -246,7 +269,7 @@ void batch_run_joined(struct worker *w)
     unsigned n = b->n_joined;
     for (unsigned i = 0; i < n; i++)
         ends[i] = add_second_layer(w, b->joined[i]);
-    run_ciphers(w);
+    layer_burst_run(w);
     b->n_joined = 0;
     for (unsigned i = 0; i < n; i++)
         if (ends[i])

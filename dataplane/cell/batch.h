@@ -11,14 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "crypto/cgo.h"
+#include "cell/layer.h"
+#include "cell/layer_burst.h"
 
 struct cell;
 struct circuit_end;
 struct worker;
 
 enum {
-    BATCH_CELLS_MAX = 64, // with what is opened for them, they fit into the nearest cache
+    BATCH_CELLS_MAX =
+        LAYER_BURST_MAX, // with what is opened for them, they fit into the nearest cache
     BATCH_STAGING_LEN = 512 * 1024,
 };
 
@@ -26,19 +28,24 @@ struct batch_item {
     struct cell *cell;
     struct circuit_end *end;
     uint32_t end_generation;
-    const struct cgo_job *cgo; // NULL: the end has tor1
+    const struct cgo_job *cgo; // as layer_burst_add said
+    uint8_t hop; // that sent it, where the circuit begins here; 0: none, or not known yet
 };
 
 struct cell_batch {
     struct batch_item items[BATCH_CELLS_MAX];
-    struct cgo_job cgo_jobs[BATCH_CELLS_MAX];
-    unsigned n, n_cgo;
+    uint8_t tags[BATCH_CELLS_MAX][LAYER_TAG_MAX]; // of those with a hop
+    unsigned n;
+    unsigned n_of_ours;    // of `items`: their circuits begin here
     unsigned n_for_joined; // of `items`: their ends are joined with others of this worker
     struct cell *joined[BATCH_CELLS_MAX]; // on their way to `target`, a joined circuit's end
     unsigned n_joined;
     uint8_t *staging;
     size_t staging_used;
 };
+
+// No cell before it has closed its circuit.
+bool batch_item_is_open(const struct batch_item *item);
 
 int batch_init(struct cell_batch *b);
 void batch_release(struct cell_batch *b);

@@ -138,16 +138,18 @@ static void end_unbind(struct worker *w, struct circuit_end *end)
     end->conn = NULL;
 }
 
-static void wipe_layer(struct circuit_end *end)
+static void wipe_layer(struct worker *w, struct circuit_end *end)
 {
-    if (end->layer_kind)
+    if (end_begins_here(end))
+        hops_free(w, &end->hops);
+    else if (end->layer_kind)
         layer_clear(&end->layer);
     end->layer_kind = 0;
 }
 
 static void end_free(struct worker *w, struct circuit_end *end)
 {
-    wipe_layer(end);
+    wipe_layer(w, end);
     end->state = END_FREE;
     TAILQ_INSERT_HEAD(&w->ends.free, end, entry);
 }
@@ -169,9 +171,10 @@ void end_close(struct worker *w, struct circuit_end *end, enum destroy_reason re
         end->stub = NULL;
     }
     end_unbind(w, end);
-    wipe_layer(end);
-    end->state = END_CLOSED;
     end->close_reason = (uint8_t)reason;
+    end->hides_reason = end_begins_here(end);
+    wipe_layer(w, end);
+    end->state = END_CLOSED;
     end->close_by_peer = (flags & END_CLOSE_BY_PEER) != 0;
     if ((flags & END_CLOSE_DESTROY) && conn && !conn->closing) {
         end->owes_destroy = true;
@@ -191,7 +194,7 @@ bool end_next_destroy(struct worker *w, struct conn *conn, uint32_t *circid, uin
     if (!end)
         return false;
     *circid = end->circid;
-    *reason = end->close_reason;
+    *reason = end->hides_reason ? DESTROY_NONE : end->close_reason;
     TAILQ_REMOVE(&conn->destroys, end, on_conn);
     end->owes_destroy = false;
     free_if_settled(w, end);

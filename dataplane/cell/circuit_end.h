@@ -13,8 +13,7 @@
 //
 //   origin A ──link── END A: forward layer ──► stub of END B: backward layer ──► END B ── origin B
 //
-// A circuit of one hop that begins here looks the same with the hop's keys swapped: its end opens
-// what the hop sent, its stub seals what is for the hop.
+// A circuit that begins here has one end only, with all layers of all hops (cell/hops.h).
 #pragma once
 
 #include <stdbool.h>
@@ -23,6 +22,7 @@
 
 #include "base/message.h"
 #include "cell/circid_map.h"
+#include "cell/hops.h"
 #include "cell/layer.h"
 #include "cell/queue.h"
 #include "cell/schedule.h"
@@ -48,7 +48,7 @@ struct circuit_end {
     uint32_t circid_next;    // cell/circid_map.h
     struct cell_queue queue; // while it is not empty, conn->schedule has self.index
     uint8_t state;           // enum end_state
-    uint8_t layer_kind;      // enum circuit_crypto_kind; 0: it has none
+    uint8_t layer_kind;      // enum circuit_crypto_kind, or LAYERS_OF_HOPS; 0: it has none
     uint8_t peer_worker;
     uint8_t relay_early_left;
     bool origin_side; // it is the one towards the circuit's origin, or its only one
@@ -56,10 +56,14 @@ struct circuit_end {
     uint8_t close_reason;
     bool close_by_peer : 1;
     bool owes_report : 1;  // MSG_CIRCUIT_CLOSED; it is on the worker's list then
+    bool hides_reason : 1; // the link is not told why: it began here (protocol 2.37)
     bool owes_destroy : 1; // on its link's list, which needs no cell until it is sent
     bool joined : 1;       // `peer` is another circuit's end towards its origin
     bool asks_drained : 1; // MSG_CIRCUIT_DRAINED is due once its queue is short
-    union layer layer;
+    union {
+        union layer layer;
+        struct hops hops;
+    };
     uint64_t cookie;
     struct circuit_end *stub;
     TAILQ_ENTRY(circuit_end) on_conn; // the link's ends, or its destroys
@@ -67,6 +71,11 @@ struct circuit_end {
 };
 
 TAILQ_HEAD(end_list, circuit_end);
+
+static inline bool end_begins_here(const struct circuit_end *end)
+{
+    return end->layer_kind == LAYERS_OF_HOPS;
+}
 
 struct end_table {
     struct circuit_end *ends;

@@ -22,6 +22,21 @@ bool layers_init(struct worker *w, union layer *forward, union layer *backward,
     }
 }
 
+bool layers_init_client(struct worker *w, union layer *forward, union layer *backward,
+                        const struct circuit_crypto *crypto)
+{
+    switch (crypto->kind) {
+    case CIRCUIT_CRYPTO_TOR1: // the same at either of its ends
+        tor1_layers_init(w->cipher, &forward->tor1, &backward->tor1, crypto->material);
+        return true;
+    case CIRCUIT_CRYPTO_CGO:
+        cgo_client_layers_init(w->cgo, &forward->cgo, &backward->cgo, crypto->material);
+        return true;
+    default:
+        return false;
+    }
+}
+
 void layer_clear(union layer *layer)
 {
     explicit_bzero(layer, sizeof(*layer));
@@ -38,28 +53,54 @@ bool layer_parse(uint8_t kind, const uint8_t body[CELL_BODY_LEN], struct relay_m
     return true;
 }
 
-static void tor1_send(struct worker *w, struct tor1_layer *layer, uint8_t *body, uint8_t *tag)
+bool layer_build(struct worker *w, uint8_t kind, const struct relay_message *m,
+                 uint8_t body[CELL_BODY_LEN])
 {
-    tor1_originate(layer, body, tag);
-    cell_cipher_add(w->cipher, &layer->cipher, body, body);
-    cell_cipher_run(w->cipher);
+    uint8_t padding[CELL_BODY_LEN];
+    random_stream_bytes(&w->random, padding, sizeof(padding));
+    if (kind == CIRCUIT_CRYPTO_CGO) {
+        struct cgo_message message = {m->command, m->stream_id, m->length, m->body};
+        return cgo_message_build(&message, padding, body) == 0;
+    }
+    if (m->length > RELAY_BODY_MAX)
+        return false;
+    relay_message_build(m, padding, body);
+    return true;
+}
+
+void layer_mark(union layer *layer, uint8_t kind, uint8_t body[CELL_BODY_LEN],
+                uint8_t tag[LAYER_TAG_MAX])
+{
+    if (kind == CIRCUIT_CRYPTO_TOR1)
+        tor1_originate(&layer->tor1, body, tag);
+}
+
+void layer_tag(const struct cgo_job *job, uint8_t tag[LAYER_TAG_MAX])
+{
+    if (job)
+        memcpy(tag, job->tag, sizeof(job->tag));
+}
+
+bool layer_recognise(union layer *layer, uint8_t kind, const struct cgo_job *job,
+                     const uint8_t body[CELL_BODY_LEN], uint8_t tag[LAYER_TAG_MAX])
+{
+    if (kind == CIRCUIT_CRYPTO_TOR1)
+        return tor1_recognise(&layer->tor1, body, tag);
+    if (job->recognised)
+        memcpy(tag, job->tag, sizeof(job->tag));
+    return job->recognised;
 }
 
 bool layer_originate(struct worker *w, union layer *layer, uint8_t kind,
                      const struct relay_message *m, uint8_t body[CELL_BODY_LEN],
                      uint8_t tag[LAYER_TAG_MAX])
 {
-    uint8_t padding[CELL_BODY_LEN];
-    random_stream_bytes(&w->random, padding, sizeof(padding));
-    if (kind != CIRCUIT_CRYPTO_CGO) {
-        relay_message_build(m, padding, body);
-        tor1_send(w, &layer->tor1, body, tag);
-        return true;
-    }
-    struct cgo_message message = {m->command, m->stream_id, m->length, m->body};
-    if (cgo_message_build(&message, padding, body) != 0)
+    if (!layer_build(w, kind, m, body))
         return false;
-    cgo_relay_originate(w->cgo, &layer->cgo, CELL_RELAY, body, tag);
-    w->counters.cells_cgo++;
+    layer_mark(layer, kind, body, tag);
+    const struct cgo_job *job =
+        layer_burst_add(w, layer, kind, CGO_RELAY_ORIGINATE, CELL_RELAY, body, body);
+    layer_burst_run(w);
+    layer_tag(job, tag);
     return true;
 }

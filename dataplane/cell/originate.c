@@ -63,7 +63,7 @@ static int send(struct worker *w, struct circuit_end *end, const struct relay_in
 int end_originate(struct worker *w, struct circuit_end *end, const struct relay_info *what,
                   const void *body, uint16_t length)
 {
-    if (!end->layer_kind)
+    if (!end->layer_kind || end_begins_here(end))
         return -ENOENT;
     struct message *told = NULL;
     // First: without it the cell's SENDME could not be checked, so the cell must not go.

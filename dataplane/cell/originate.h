@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Relay messages of our own, and what the control plane wants to hear of them: the tag that
+// Relay messages of our own towards others' circuits' origins, and what the control plane wants to hear of them: the tag that
 // authenticates one (MSG_CIRCUIT_ORIGINATED), and that a circuit's queue is short again
 // (MSG_CIRCUIT_DRAINED).
 #pragma once

@@ -88,7 +88,7 @@ static void take_back(struct worker *w, struct circuit_end *end, const union lay
 void splice_truncate(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
-    if (!end || end->state != END_OPEN || end->origin_side)
+    if (!end || end->state != END_OPEN || end->origin_side || end_begins_here(end))
         return;
     enum destroy_reason reason = (enum destroy_reason)m->close.reason;
     // No layer: the splice is still on its way through the origin's worker.

@@ -66,6 +66,7 @@
     X(cells_originated, "relay cells that we sent")                                                \
     X(cells_cgo, "… of these, relay cells with Counter Galois Onion")                              \
     X(cells_padding, "padding cells received")                                                     \
+    X(cells_drop, "relay cells received that were padding (DROP)")                                 \
     X(drop_cell_unknown_circuit, "cells for an unknown circuit")                                   \
     X(drop_cell_unknown_command, "cells of an unknown command")                                    \
     X(drop_cell_unrecognised, "circuits closed for a cell that nobody recognised")                 \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What workers tell of our own relay messages: tags (protocol 3.04, 3.19, 4.10) and queues that are
-// short again; and circuits of one hop that begin here.
+// short again.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -248,177 +248,6 @@ static void it_is_told_of_late_rather_than_never(void **state)
     rig_destroy(rig);
 }
 
-// ---- circuits of one hop that begin here
-
-struct own {
-    struct rig *rig;
-    struct peer_link *link;
-    struct origin *hop; // with its keys swapped: "forward" is towards us
-    struct handle end;
-};
-
-static struct message *accept_own(struct own *t, uint8_t kind)
-{
-    struct message *m = rig_message(t->rig, 0, MSG_CIRCUIT_ACCEPT);
-    m->circuit = t->end;
-    m->secret = true;
-    m->crypto.kind = kind;
-    for (unsigned i = 0; i < sizeof(m->crypto.material); i++)
-        m->crypto.material[i] = (uint8_t)(3 * i);
-    return m;
-}
-
-static void own_dial(struct own *t)
-{
-    struct peer_cell cell;
-    t->rig = rig_create(1);
-    t->link = peer_link_dialled(t->rig, 0);
-    struct message *dial = rig_message(t->rig, 0, MSG_CIRCUIT_DIAL);
-    dial->conn = t->link->conn;
-    dial->cookie = 1234;
-    dial->command = CELL_CREATE_FAST;
-    rig_send(t->rig, dial);
-    struct message *dialled = rig_expect(t->rig, MSG_CIRCUIT_DIALLED);
-    t->end = dialled->circuit;
-    channel_free(dialled);
-    peer_expect_cell(t->link, &cell, CELL_CREATE_FAST);
-    t->hop = aligned_alloc(64, (sizeof(*t->hop) + 63) / 64 * 64);
-    memset(t->hop, 0, sizeof(*t->hop));
-    t->hop->link = t->link;
-    t->hop->circid = cell.circid;
-    t->hop->cipher = cell_cipher_create();
-    t->hop->cgo = cgo_cipher_create();
-}
-
-static void own_created(struct own *t)
-{
-    peer_send_cell(t->link, t->hop->circid, CELL_CREATED_FAST, "answer", 6);
-    rig_run(t->rig);
-    struct message *created = rig_expect(t->rig, MSG_CIRCUIT_CREATED);
-    expect_about(created, 0, t->end, 1234);
-    channel_free(created);
-}
-
-static void own_open(struct own *t)
-{
-    own_dial(t);
-    own_created(t);
-    struct message *m = accept_own(t, TOR1);
-    origin_set_keys(t->hop, TOR1, m->crypto.material);
-    union layer forward = t->hop->forward;
-    t->hop->forward = t->hop->backward;
-    t->hop->backward = forward;
-    rig_send(t->rig, m);
-}
-
-static void own_close(struct own *t)
-{
-    origin_free(t->hop);
-    peer_link_free(t->link);
-    rig_destroy(t->rig);
-}
-
-static void a_circuit_may_begin_here(void **state)
-{
-    (void)state;
-    struct own t;
-    struct peer_cell cell;
-    own_open(&t);
-    for (unsigned i = 0; i < 10; i++) {
-        originate(t.rig, 0, t.end, RELAY_BEGIN_DIR, ORIGINATE_TELL_TAG);
-        peer_expect_cell(t.link, &cell, CELL_RELAY);
-        assert_int_equal(cell.circid, t.hop->circid);
-        assert_true(origin_open(t.hop, &cell));
-        assert_int_equal(origin_parse(t.hop, &cell).command, RELAY_BEGIN_DIR);
-        struct message *told = rig_expect(t.rig, MSG_CIRCUIT_ORIGINATED);
-        expect_about(told, 0, t.end, 1234);
-        assert_memory_equal(told->relay.tag, t.hop->tag, 20);
-        channel_free(told);
-        origin_send(t.hop, CELL_RELAY, RELAY_CONNECTED, 5, "", 0, true);
-        origin_send(t.hop, CELL_RELAY, RELAY_DATA, 5, "bytes", 5, true);
-        rig_run(t.rig);
-        struct message *m = rig_expect(t.rig, MSG_CIRCUIT_RELAY);
-        expect_about(m, 0, t.end, 1234);
-        assert_int_equal(m->relay.command, RELAY_CONNECTED);
-        channel_free(m);
-        m = rig_expect(t.rig, MSG_CIRCUIT_RELAY);
-        assert_int_equal(m->relay.command, RELAY_DATA);
-        assert_int_equal(m->relay.stream_id, 5);
-        assert_memory_equal(m->payload, "bytes", 5);
-        assert_int_equal(m->relay.tag_length, 20);
-        assert_memory_equal(m->relay.tag, t.hop->tag, 20);
-        channel_free(m);
-    }
-    struct message *close = rig_message(t.rig, 0, MSG_CIRCUIT_CLOSE);
-    close->circuit = t.end;
-    close->close.reason = DESTROY_FINISHED;
-    rig_send(t.rig, close);
-    peer_expect_destroy(t.link, t.hop->circid, DESTROY_FINISHED);
-    own_close(&t);
-}
-
-static void check_own_broken(uint8_t command, bool recognised)
-{
-    struct own t;
-    own_open(&t);
-    origin_send(t.hop, command, RELAY_DATA, 5, "", 0, recognised);
-    rig_run(t.rig);
-    peer_expect_destroy(t.link, t.hop->circid, DESTROY_PROTOCOL);
-    struct message *m = rig_expect(t.rig, MSG_CIRCUIT_CLOSED);
-    expect_about(m, 0, t.end, 1234);
-    channel_free(m);
-    assert_int_equal(t.rig->inbox_length, 0);
-    own_close(&t);
-}
-
-static void its_hop_keeps_to_the_protocol(void **state)
-{
-    (void)state;
-    check_own_broken(CELL_RELAY, false);      // nobody else could have sent it
-    check_own_broken(CELL_RELAY_EARLY, true); // never towards the origin (2.27)
-}
-
-static void it_has_to_be_created_first(void **state)
-{
-    (void)state;
-    struct own t;
-    own_dial(&t);
-    rig_send(t.rig, accept_own(&t, TOR1)); // nothing
-    originate(t.rig, 0, t.end, RELAY_BEGIN_DIR, 0);
-    own_created(&t);
-    origin_send(t.hop, CELL_RELAY, RELAY_DATA, 5, "", 0, true); // nobody asked for it
-    rig_run(t.rig);
-    assert_int_equal(t.rig->inbox_length, 0);
-    rig_send(t.rig, accept_own(&t, CGO)); // not made for it
-    peer_expect_destroy(t.link, t.hop->circid, DESTROY_INTERNAL);
-    rig_expect_closed(t.rig, t.end, DESTROY_INTERNAL, false);
-    own_close(&t);
-}
-
-// Command 0 where it has no meaning: an end towards an origin, answered or not; one that is
-// spliced.
-static void other_ends_do_not_begin_here(void **state)
-{
-    (void)state;
-    struct path *p = path_open(1, TOR1);
-    peer_send_cell(p->link, CIRCID + 1, CELL_CREATE2, "skin", 4);
-    rig_run(p->rig);
-    struct message *create = rig_expect(p->rig, MSG_CIRCUIT_CREATE);
-    const struct handle ends[] = {create->circuit, p->origin->end, p->next_end, {77, 77}};
-    for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        struct own t = {.rig = p->rig, .end = ends[i]};
-        rig_send(p->rig, accept_own(&t, TOR1));
-    }
-    path_check_backward(p, 1);
-    origin_send(p->origin, CELL_RELAY, RELAY_BEGIN, 1, "", 0, true);
-    rig_run(p->rig);
-    struct message *m = rig_expect(p->rig, MSG_CIRCUIT_RELAY);
-    channel_free(m);
-    channel_free(create);
-    rig_clear_inbox(p->rig);
-    path_close(p);
-}
-
 int main(void)
 {
     rig_eal();
@@ -429,10 +258,6 @@ int main(void)
         cmocka_unit_test(a_short_queue_is_told_of_at_once),
         cmocka_unit_test(a_long_queue_is_told_of_when_it_is_short),
         cmocka_unit_test(it_is_told_of_late_rather_than_never),
-        cmocka_unit_test(a_circuit_may_begin_here),
-        cmocka_unit_test(its_hop_keeps_to_the_protocol),
-        cmocka_unit_test(it_has_to_be_created_first),
-        cmocka_unit_test(other_ends_do_not_begin_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

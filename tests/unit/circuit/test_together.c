@@ -39,7 +39,7 @@ enum {
     RELAY_LINKS = 4,  // accepted and dialled, on each worker
     LINKS = CLIENT_LINKS + RELAY_LINKS,
     CIRCUITS = 6, // of each client
-    HOPS_MAX = 512,
+    NEXT_HOPS_MAX = 512,
     FILL = 0xa5, // every byte of a cell that a next hop sends
 };
 
@@ -77,7 +77,7 @@ struct client_circuit {
 static const struct circuit_params ask_cgo = {true, 31, true};
 
 // A circuit as a next hop has it.
-struct hop {
+struct next_hop {
     unsigned link;
     uint32_t circid;
     bool answered;
@@ -92,7 +92,7 @@ struct world {
     struct link links[LINKS];
     struct link_request *requests;
     struct client_circuit clients[CLIENT_LINKS * CIRCUITS];
-    struct hop hops[HOPS_MAX];
+    struct next_hop hops[NEXT_HOPS_MAX];
     unsigned n_hops;
     uint32_t next_circid;
     struct cell_cipher *cipher;
@@ -479,8 +479,8 @@ static void hop_take(unsigned link, const struct peer_cell *cell)
 {
     switch (cell->command) {
     case CELL_CREATE2:
-        assert_true(world->n_hops < HOPS_MAX);
-        world->hops[world->n_hops++] = (struct hop){link, cell->circid, false};
+        assert_true(world->n_hops < NEXT_HOPS_MAX);
+        world->hops[world->n_hops++] = (struct next_hop){link, cell->circid, false};
         break;
     case CELL_RELAY: // as the client wrote it: our layer is off
         assert_int_equal(cell->body[0], RELAY_DATA);
@@ -497,7 +497,7 @@ static void hop_take(unsigned link, const struct peer_cell *cell)
     }
 }
 
-static void hop_act(struct hop *h)
+static void hop_act(struct next_hop *h)
 {
     struct peer_link *peer = world->links[h->link].peer;
     static const uint8_t reason = DESTROY_FINISHED;
@@ -595,7 +595,7 @@ static void step(void)
     case 6:
     case 7:
         if (world->n_hops) {
-            struct hop *h = &world->hops[choose(world->n_hops)];
+            struct next_hop *h = &world->hops[choose(world->n_hops)];
             if (is_alive(h->link))
                 hop_act(h);
         }

@@ -16,9 +16,13 @@ struct message *tell_new(struct worker *w, enum message_type type, const struct 
 {
     _Atomic uint16_t *of_conn = &w->conns.messages[c->self.index];
     _Atomic uint16_t *of_end = end ? &w->ends.messages[end->self.index] : NULL;
-    if (held(of_conn) >= channel_room_up(w->channel) / TELL_SHARE + TELL_ON_TOP ||
-        (of_end && held(of_end) >= TELL_CIRCUIT_MAX))
+    if (held(of_conn) >= channel_room_up(w->channel) / TELL_SHARE + TELL_ON_TOP)
         return NULL;
+    if (of_end &&
+        held(of_end) >= (end_begins_here(end) ? TELL_CIRCUIT_OF_OURS_MAX : TELL_CIRCUIT_MAX)) {
+        w->counters.drop_circuit_messages++;
+        return NULL;
+    }
     struct message *m = channel_message_up(w->channel, type);
     if (m)
         channel_charge(m, of_conn, of_end);
@@ -28,7 +32,8 @@ struct message *tell_new(struct worker *w, enum message_type type, const struct 
 static bool is_within_share(const struct worker *w, const struct conn *c)
 {
     unsigned n = held(&w->conns.messages[c->self.index]);
-    return n == 0 || n < channel_room_up(w->channel) / TELL_SHARE;
+    unsigned gathered = w->batch.n; // of this link perhaps, and perhaps messages
+    return n == 0 || n + gathered < channel_room_up(w->channel) / TELL_SHARE;
 }
 
 bool tell_may_read(struct worker *w, struct conn *c)

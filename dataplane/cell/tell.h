@@ -17,8 +17,12 @@ enum {
     // A connection is not read while it has more than 1/TELL_SHARE of what is free. However many
     // flood: what each may have is free once more for the next.
     TELL_SHARE = 4,
-    TELL_ON_TOP = 64,      // what one record may cause, which has been opened already
-    TELL_CIRCUIT_MAX = 256 // relay messages of a circuit; honest ones are answered one by one
+    TELL_ON_TOP = 64,       // what one record may cause, which has been opened already
+    TELL_CIRCUIT_MAX = 256, // relay messages of a circuit; honest ones are answered one by one
+    // Of a circuit that begins here: its last hop may send a window of cells, which is larger with
+    // congestion control than all that a link may have here. So the link waits first; this is for
+    // larger pools.
+    TELL_CIRCUIT_OF_OURS_MAX = 1024
 };
 
 // A message of this connection, and of this circuit if it is a relay message of one (else NULL).

@@ -81,6 +81,7 @@
     X(drop_create_bad_id, "CREATE cells with a bad or used circuit id")                            \
     X(drop_circuit_limit, "circuits refused since the table was full")                             \
     X(drop_message_ring_full, "messages to the control thread put off or refused")                 \
+    X(drop_circuit_messages, "circuits closed since too many of their messages waited")            \
     X(reads_put_off, "times a connection was not read since its messages waited")                  \
     X(drop_conn_stalled, "connections closed since the peer took nothing, and memory ran short")   \
     /* the worker itself */                                                                        \

@@ -3,6 +3,7 @@
 // hops, in bursts over circuits and hops.
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -692,6 +693,94 @@ static void without_messages_the_circuit_is_closed(void **state)
     bench_close(&t);
 }
 
+// ---- a download that the control thread does not keep up with
+
+// Returns how many others came.
+static unsigned take_numbered(struct rig *rig, struct chain *c, unsigned *next)
+{
+    unsigned room = RIG_MESSAGES_MAX - rig->inbox_length, others = 0;
+    rig->inbox_length +=
+        channel_receive_up(&rig->channels[0], rig->inbox + rig->inbox_length, room);
+    assert_false(rig_has(rig, MSG_CIRCUIT_CLOSED));
+    while (rig->inbox_length > 0) {
+        struct message *m = rig_expect(rig, MSG_CIRCUIT_RELAY);
+        uint32_t number = *next + 1;
+        if (m->circuit.index == c->end.index) {
+            assert_memory_equal(m->payload, &number, sizeof(number));
+            (*next)++;
+        } else {
+            assert_memory_equal(m->payload, "other", 5);
+            others++;
+        }
+        channel_free(m);
+    }
+    return others;
+}
+
+// The link waits; nothing is lost, nothing is closed, and other links have room.
+static void a_download_waits_for_the_control_thread(void **state)
+{
+    (void)state;
+    enum { RECORDS = 120, CELLS = 31 };
+    struct bench t = bench_open();
+    struct peer_link *link = peer_link_dialled(t.rig, 0);
+    struct chain *c = chain_of(t.link, "tct"), *other = chain_of(link, "ccc");
+    static uint8_t record[CELLS * CELL_LEN];
+    uint32_t number = 0;
+    unsigned taken = 0;
+    for (unsigned i = 0; i < RECORDS; i++) {
+        size_t length = 0;
+        for (unsigned j = 0; j < CELLS; j++) {
+            uint8_t body[CELL_BODY_LEN];
+            number++;
+            chain_answer(c, 3, RELAY_DATA, 5, &number, sizeof(number), body);
+            append_cell(record, &length, c->circid, body);
+        }
+        peer_send(t.link, record, length);
+    }
+    for (unsigned i = 0; i < 40; i++)
+        worker_turn(&t.rig->workers[0]);
+    assert_int_equal(t.rig->workers[0].counters.reads_put_off, 1);
+    assert_true(channel_room_up(&t.rig->channels[0]) > 2000);
+    chain_send(other, 3, RELAY_DATA, 5, "other", 5);
+    worker_turn(&t.rig->workers[0]);
+    assert_int_equal(take_numbered(t.rig, c, &taken), 1);
+    assert_true(taken > 500 && taken < 1000);
+    while (taken < number) {
+        unsigned before = taken;
+        for (unsigned i = 0; i < 5; i++)
+            worker_turn(&t.rig->workers[0]);
+        take_numbered(t.rig, c, &taken);
+        assert_true(taken > before);
+    }
+    rig_run(t.rig);
+    check_both_ways(c, 3);
+    chain_free(c);
+    chain_free(other);
+    peer_link_free(link);
+    bench_close(&t);
+}
+
+static void its_messages_are_bounded(void **state)
+{
+    (void)state;
+    struct bench t = bench_open();
+    struct chain *c = chain_of(t.link, "cct");
+    struct worker *w = &t.rig->workers[0];
+    _Atomic uint16_t *account = &w->ends.messages[c->end.index];
+    atomic_store(account, TELL_CIRCUIT_OF_OURS_MAX - 1);
+    check_both_ways(c, 3);
+    chain_send(c, 3, RELAY_DATA, 5, "last", 4);
+    chain_send(c, 2, RELAY_DATA, 5, "more", 4);
+    rig_run(t.rig);
+    channel_free(rig_expect(t.rig, MSG_CIRCUIT_RELAY));
+    expect_closed(c, DESTROY_RESOURCELIMIT);
+    assert_int_equal(w->counters.drop_circuit_messages, 1);
+    atomic_store(account, 0);
+    chain_free(c);
+    bench_close(&t);
+}
+
 // ---- closing
 
 // Between commands, and while its cells are on their way in.
@@ -829,6 +918,8 @@ int main(void)
         cmocka_unit_test(messages_without_a_hop_are_not_sent),
         cmocka_unit_test(without_cells_the_circuit_is_closed),
         cmocka_unit_test(without_messages_the_circuit_is_closed),
+        cmocka_unit_test(a_download_waits_for_the_control_thread),
+        cmocka_unit_test(its_messages_are_bounded),
         cmocka_unit_test(it_may_close_in_mid_burst),
         cmocka_unit_test(it_may_close_with_its_link),
         cmocka_unit_test(a_long_queue_closes_it_in_mid_burst),

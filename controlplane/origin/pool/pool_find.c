@@ -161,8 +161,11 @@ static int launch_for(struct circuit_pool *pool, const struct app_request *r,
     int error = pool_launch(pool, ORIGIN_GENERAL, &request, not_exits, n_not_exits, &pc);
     if (error == -ENOENT && pool->n_refusing > 0) {
         // They may have changed their minds; and one that may refuse is better than none.
+        unsigned n_refusing = pool->n_refusing;
         pool->n_refusing = 0;
         error = pool_launch(pool, ORIGIN_GENERAL, &request, not_exits, n_not_exits, &pc);
+        if (error == -ENOENT)
+            pool->n_refusing = n_refusing;
     }
     if (error)
         return error;

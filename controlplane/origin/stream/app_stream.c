@@ -211,7 +211,7 @@ void app_stream_close(struct app_stream *s)
 static void tick_one(struct app_stream *s, uint64_t now)
 {
     uint64_t patience_ms = s->timeouts < APP_FIRST_TRIES ? APP_TRY_FIRST_MS : APP_TRY_LATER_MS;
-    if (s->state == APP_WAITS && now - s->opened_ms >= APP_TOTAL_MS)
+    if (s->state == APP_WAITS && app_stream_is_too_old(s))
         app_stream_finish(s, END_TIMEOUT, APP_FAILED_TIMEOUT);
     else if (s->state == APP_BEGUN && now - s->begun_ms >= patience_ms)
         app_stream_timed_out(s);

@@ -31,7 +31,8 @@ static void attach(struct app_stream *s, struct origin_circuit *oc)
     const struct own_circuit_path *path = origin_circuit_path(oc);
     circuit_pool_attach(pool_of(s), oc, &s->request);
     origin_circuit_note_use(oc, false);
-    s->tries++;
+    if (s->tries++ > 0)
+        s->all->origin->relay->counters.app_streams_retried++;
     s->early_sent = 0;
     memcpy(s->exit_id, path->hops[path->n_hops - 1].target.rsa_id, sizeof(s->exit_id));
     s->stream = begin(s, oc);
@@ -47,9 +48,18 @@ static void attach(struct app_stream *s, struct origin_circuit *oc)
     s->begun_ms = origin_now_ms(s->all->origin);
 }
 
+bool app_stream_is_too_old(const struct app_stream *s)
+{
+    return origin_now_ms(s->all->origin) - s->opened_ms >= APP_TOTAL_MS;
+}
+
 void app_stream_try(struct app_stream *s)
 {
     struct origin_circuit *oc = NULL;
+    if (app_stream_is_too_old(s)) {
+        app_stream_end_soon(s, END_TIMEOUT, APP_FAILED_TIMEOUT);
+        return;
+    }
     switch (circuit_pool_find(pool_of(s), &s->request, (const uint8_t(*)[20])s->not_exits,
                               s->n_not_exits, &oc)) {
     case CIRCUIT_POOL_FOUND:
@@ -81,7 +91,6 @@ void app_stream_leave(struct app_stream *s)
 void app_stream_retry(struct app_stream *s)
 {
     app_stream_leave(s);
-    s->all->origin->relay->counters.app_streams_retried++;
     app_stream_wait(s);
 }
 

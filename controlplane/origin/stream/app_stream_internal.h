@@ -81,6 +81,7 @@ void app_stream_wait(struct app_stream *s);
 // ---- app_stream_begin.c
 // Looks for a circuit and begins on it.
 void app_stream_try(struct app_stream *s);
+bool app_stream_is_too_old(const struct app_stream *s); // SocksTimeout
 // It is on no circuit any more: END goes out, nothing more comes in.
 void app_stream_leave(struct app_stream *s);
 // The circuit did not answer in time.

@@ -89,6 +89,8 @@ struct guards {
     time_t last_answer; // some relay answered then; 0: not since the start
     char **foreign;     // lines of others' selections
     size_t n_foreign;
+    unsigned n_left_out; // lines of the state file, and why the last one was
+    const char *left_out_why;
     bool said_extreme; // that the config leaves hardly any guards
 };
 

@@ -31,16 +31,21 @@ static void keep_foreign(struct guards *g, const char *value)
         g->foreign[g->n_foreign++] = copy;
 }
 
+static void leave_out(struct guards *g, const char *why)
+{
+    g->n_left_out++;
+    g->left_out_why = why;
+}
+
 static void load_one(struct guards *g, struct guard_line *line, const char *value)
 {
     struct guard_selection *s = selection_named(g, line->in);
     if (s == NULL) {
         keep_foreign(g, value);
     } else if (guard_find(s, line->guard->rsa_id) != NULL) {
-        log_warn("the state file has a guard twice; the second one is left out");
+        leave_out(g, "it is there twice");
     } else if (s->n == GUARD_SAMPLE_MAX) {
-        log_warn("the state file has more than %u guards; the others are left out",
-                 GUARD_SAMPLE_MAX);
+        leave_out(g, "there are too many");
     } else {
         guard_bias_check(g, line->guard);
         if (guard_sample_append(s, line->guard))
@@ -56,7 +61,7 @@ static void load(void *user, const char *keyword, const char *value)
     const char *wrong = "no memory";
     (void)keyword;
     if (guard_line_read(value, guards_now(g), &line, &wrong) < 0)
-        log_warn("the state file has a guard that cannot be read (%s); it is left out", wrong);
+        leave_out(g, wrong);
     else
         load_one(g, &line, value);
 }
@@ -104,6 +109,9 @@ struct guards *guards_create(struct origin *origin)
         (struct guard_selection){.name = "restricted", .restricted = true};
     g->current = &g->selections[SELECTION_DEFAULT];
     state_file_register(origin->state, &section, g);
+    if (g->n_left_out > 0)
+        log_warn("the state file: %u guards are left out (the last one: %s)", g->n_left_out,
+                 g->left_out_why);
     for (unsigned i = 0; i < SELECTIONS; i++) {
         sort_loaded(&g->selections[i]);
         guards_renumber_confirmed(g, &g->selections[i]);

@@ -160,6 +160,13 @@ void world_begin(struct world *w)
     w->origin.guards = guards_create(&w->origin);
 }
 
+void world_begin_of(struct world *w, const char *text, size_t length)
+{
+    w->relay.uptime_s = 1;
+    w->origin.state = state_file_create_of(&w->relay, text, length);
+    w->origin.guards = guards_create(&w->origin);
+}
+
 void world_end(struct world *w)
 {
     guards_free(w->origin.guards);

@@ -45,7 +45,9 @@ struct world *world_create(size_t n_relays);
 // With the whole of its directory.
 void world_free(struct world *w);
 void world_begin(struct world *w); // as a process does
-void world_end(struct world *w);   // written to disk
+// With this text for a state file, which is never written.
+void world_begin_of(struct world *w, const char *text, size_t length);
+void world_end(struct world *w); // written to disk
 void world_restart(struct world *w);
 // A new consensus, in which is who is `listed`.
 void world_publish(struct world *w);

@@ -86,10 +86,10 @@ static void take_apart(struct text line, struct parts *parts)
         struct text value = word;
         struct text name = text_take_until(&value, "=");
         int field = name.length < word.length ? field_of(name) : -1;
-        if (field >= 0 && parts->fields[field].at == NULL)
-            parts->fields[field] = value;
-        else
-            add_extra(parts, word); // also a second one of the same name
+        if (field < 0)
+            add_extra(parts, word);
+        else if (parts->fields[field].at == NULL)
+            parts->fields[field] = value; // the first one counts
     }
 }
 

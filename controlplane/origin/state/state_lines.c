@@ -8,11 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
-static const char space[] = " \t\r";
+static const char space[] = " \t";
 
 static bool is_space(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r';
+    return c == ' ' || c == '\t';
 }
 
 static struct text trimmed(struct text t)
@@ -55,7 +55,7 @@ static int add_line(struct state_lines *out, struct text t)
 static int read_lines(struct text rest, struct state_lines *out, const char **wrong)
 {
     while (rest.length > 0) {
-        struct text line = trimmed(text_take_until(&rest, "\n"));
+        struct text line = trimmed(text_take_until(&rest, "\r\n"));
         if (!is_printable(line)) {
             *wrong = "a line has bytes in it that are no text";
             return -EINVAL;

@@ -86,7 +86,7 @@ static void test_what_others_keep_stays(void **state)
               1) " sampled_on=2026-11-18T02:14:41 "
                  "sampled_idx=0  listed=1 listed=0 =x ed_id=abc=\n",
           "Guard in=default rsa_id=" ID(1) " sampled_on=2026-11-18T02:14:41 sampled_idx=0 "
-                                           "listed=1 future=1 word listed=0 =x ed_id=abc=\n");
+                                           "listed=1 future=1 word =x ed_id=abc=\n");
 }
 
 static void test_what_is_wrong_is_mended(void **state)

@@ -124,3 +124,15 @@ seed("stream_messages", "ours-held", b"\22", steps(*BEGUN, (DATA, 1, b"d"), (HOL
      (DATA, 1, b"d"), (HOLD, 255, b""), (DATA, 1, b"after its end")))
 seed("stream_messages", "ours-another-hop", b"\22", steps(*BEGUN, (ANOTHER_HOP, 1, b"\2"),
      (ANOTHER_HOP, 2, b"\2")))
+
+
+# Answers of exits: CONNECTED (0), RESOLVED (1), END (2).
+TTL = b"\0\0\0\x3c"
+ANSWER4, ANSWER6 = b"\4\4" + IPV4[:4] + TTL, b"\6\x10" + ones(16, 32) + TTL
+seed("exit_answer", "connected", b"\0", IPV4[:4], TTL)
+seed("exit_answer", "connected-ipv6", b"\0", bytes(4), b"\6", ones(16, 32), TTL)
+seed("exit_answer", "resolved", b"\1", ANSWER4, ANSWER6, b"\0\7a.names" + TTL, b"\xf0\0" + TTL)
+seed("exit_answer", "refused", b"\2\4", IPV4[:4], TTL)
+for i, host in enumerate((b"Example.com.", b"[2001:470::1]", b"192.0.2.1", b"1.0.0.18.in-addr.arpa",
+                          b"1." + b"0." * 30 + b"2.ip6.arpa", b"abc.onion.", b"a.exit")):
+    seed("destination", f"host-{i}", bytes([0x7d if b"arpa" in host else 0x7e]), host)

@@ -118,6 +118,15 @@ struct relay;
     X(cbt_initial_timeout_ms, "cbtinitialtimeout", 60000, 10, INT32_MAX)                           \
     /* padding of our own circuits (4.34, 4.35) */                                                 \
     X(circuit_padding_disabled, "circpad_padding_disabled", 0, 0, 1)                               \
+    /* paths of our own circuits (9.12, 9.14, 9.16, 8.42) */                                       \
+    X(bandwidth_weight_scale, "bwweightscale", 10000, 1, INT32_MAX)                                \
+    X(min_paths_pct, "min_paths_for_circs_pct", 60, 25, 95)                                        \
+    X(use_family_lists, "use-family-lists", 1, 0, 1)                                               \
+    X(use_family_ids, "use-family-ids", 1, 0, 1)                                                   \
+    X(vanguards_enabled, "vanguards-lite-enabled", 1, 0, 1)                                        \
+    X(vanguards_number, "guard-hs-l2-number", 4, 1, 19)                                            \
+    X(vanguards_lifetime_min_s, "guard-hs-l2-lifetime-min", 86400, 1, INT32_MAX)                   \
+    X(vanguards_lifetime_max_s, "guard-hs-l2-lifetime-max", 12 * 86400, 1, INT32_MAX)              \
     /* the directory (6.22) */                                                                     \
     X(consensus_diff_max_age_hours, "max-consensus-age-to-cache-for-diff", 8192, 0, 8192)          \
     /* guards (9.19 to 9.21), and path bias, which is kept with them */                            \

@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "circuit/own_circuit.h"
+#include "origin/node/node_weights.h"
 
 struct guard_use;
 struct node;
@@ -14,29 +15,29 @@ struct node_list;
 struct origin;
 
 enum path_kind {
-    PATH_EXIT,       // to an exit that serves `ports`
-    PATH_INTERNAL,   // ends anywhere: 3 hops, for what ends inside the network
-    PATH_DIRECTORY,  // one hop, to a directory guard
-    PATH_VANGUARDS,  // onion services': guard, layer 2, then as many as n_hops says (8.42, 8.43)
-    PATH_CONNECTION, // like INTERNAL, its last hop given in `last`
+    PATH_EXIT,      // to an exit that serves `ports`: 3 hops
+    PATH_INTERNAL,  // ends anywhere, inside the network: 3 hops
+    PATH_DIRECTORY, // one hop, to a directory guard
+    PATH_VANGUARDS, // onion services': guard, layer 2, …, last (8.42, 8.43); 3 hops, 4 with `last`
+    PATH_CONNECTION, // like INTERNAL, its last hop given in `last`: 4 hops
 };
 
 enum { PATH_PORTS_MAX = 16 };
 
 struct path_request {
     enum path_kind kind;
-    unsigned n_hops; // 0: the kind's own number
-    bool stable;     // long-lived (9.17)
+    unsigned n_hops; // 0: the kind's own number. 1 with `last`: that alone, and no guard
+    bool stable;     // long-lived (9.17); so are those with a long-lived port, and VANGUARDS
     bool ipv6;       // the exit must serve the ports on IPv6 (the target is an IPv6 address)
     unsigned n_ports;
     uint16_t ports[PATH_PORTS_MAX]; // the exit must serve one of them; one that serves more is
-                                    // preferred
+                                    // preferred. None: any exit
     bool has_last;
     struct own_circuit_hop last; // the last hop, known in advance (may be no node of ours)
     // Exits that are not to be used (they refused); rsa ids.
     unsigned n_not_exits;
     const uint8_t (*not_exits)[20];
-    // With PATH_VANGUARDS/CONNECTION: a relay that must not be chosen (e.g. rendezvous point).
+    // A relay that must not be chosen, beside the guard (e.g. the rendezvous point).
     bool has_avoid;
     uint8_t avoid[20];
 };
@@ -46,18 +47,22 @@ struct path {
     struct guard_use *guard; // the caller's: guard_use_… must end it. NULL: the first hop is none
 };
 
-// 0; -EAGAIN: not enough is known of the network, or no guard can be used now; -ENOENT: no relay
-// serves this. `why` (may be NULL) is set to a constant text then.
+// No relay twice, no two that are related (node_related), and not this relay or a relation of its;
+// on paths of VANGUARDS only no A-B-A (8.43). 0; -EAGAIN: not enough is known of the network, or no
+// guard can be used now; -ENOENT: no relay serves this; -EINVAL: a request that can't be. `why`
+// (may be NULL) is set to a constant text then.
 int path_choose(struct origin *origin, const struct path_request *request, struct path *out,
                 const char **why);
 
 // ---- its parts; pure but for random numbers
 
-enum weight_rule { WEIGHT_GUARD, WEIGHT_MIDDLE, WEIGHT_EXIT, WEIGHT_DIRECTORY, WEIGHT_NONE };
-// A random one of the nodes for which `allowed` says yes, by bandwidth and the consensus' weights.
-// NULL: none.
+// A random one of the nodes for which `allowed` says yes, by bandwidth and the consensus' weights;
+// each alike when all of these are nothing. NULL: none. `allowed` must say the same each time.
 typedef bool (*node_allowed_fn)(const void *user, const struct node *n);
 const struct node *path_draw(const struct node_list *nodes, enum weight_rule rule,
                              node_allowed_fn allowed, const void *user);
+// The same among some of them.
+const struct node *path_draw_from(const struct node_list *nodes, const struct weighted_set *set,
+                                  node_allowed_fn allowed, const void *user);
 // Must a stream to this port have a circuit of Stable relays? (LongLivedPorts)
 bool path_port_is_long_lived(uint16_t port);

@@ -59,13 +59,18 @@ static bool is_in_set(const struct vanguards *v, const struct node *n)
 }
 
 // They may be related to each other, and to any other hop (8.43).
-static bool may_join(const void *user, const struct node *n)
+static bool may_join_unfit(const void *user, const struct node *n)
 {
     const struct vanguards *v = user;
     const struct node_list *nodes = v->origin->nodes;
     const struct node *self = node_list_self(nodes);
-    return is_fit(n) && n->has_keys && n->extend2 && !node_excluded(nodes, n, NODE_ANYWHERE) &&
+    return n->has_keys && n->extend2 && !node_excluded(nodes, n, NODE_ANYWHERE) &&
            !is_in_set(v, n) && (self == NULL || !node_related(nodes, self, n));
+}
+
+static bool may_join(const void *user, const struct node *n)
+{
+    return is_fit(n) && may_join_unfit(user, n);
 }
 
 static bool may_stay(const struct vanguards *v, const struct vanguard *g, time_t now)
@@ -89,6 +94,8 @@ static void fill_up(struct vanguards *v, time_t now)
     unsigned wanted = (unsigned)parameters_of(v->origin->relay)->vanguards_number;
     while (v->n < wanted && v->n < VANGUARDS_MAX) {
         const struct node *n = path_draw(v->origin->nodes, WEIGHT_MIDDLE, may_join, v);
+        if (n == NULL && v->n == 0) // any, until the next time
+            n = path_draw(v->origin->nodes, WEIGHT_MIDDLE, may_join_unfit, v);
         if (n == NULL)
             return;
         struct vanguard *g = &v->of[v->n++];

@@ -14,6 +14,7 @@
 #include "crypto/digest.h"
 #include "crypto/encoding.h"
 #include "crypto/random.h"
+#include "dir/parameters.h"
 #include "dir/store/digest_table.h"
 #include "dir/store/store.h"
 
@@ -161,6 +162,8 @@ struct network *network_create(size_t n)
              "Wbd=0 Wbe=0 Wbg=4131 Wbm=10000 Wdb=10000 Web=10000 Wed=10000 Wee=10000 Weg=10000 "
              "Wem=10000 Wgb=10000 Wgd=0 Wgg=5869 Wgm=5869 Wmb=10000 Wmd=0 Wme=0 Wmg=4131 "
              "Wmm=10000");
+    w->relay.parameters = parameters_create(&w->relay);
+    assert_non_null(w->relay.parameters);
     w->origin.relay = &w->relay;
     w->origin.nodes = node_list_create(&w->relay);
     w->origin.guards = calloc(1, sizeof(*w->origin.guards));
@@ -174,6 +177,7 @@ void network_free(struct network *w)
     assert_int_equal(w->origin.guards->uses, 0);
     node_list_free(w->origin.nodes);
     free(w->origin.guards);
+    parameters_free(w->relay.parameters);
     consensus_free(w->store->parsed);
     forget_texts(w->store);
     for (size_t i = 0; i < w->n; i++) {
@@ -304,6 +308,7 @@ void network_publish(struct network *w)
     w->store->consensus.parsed = w->store->parsed;
     current = w;
     node_list_refresh(w->origin.nodes);
+    parameters_update(&w->relay, w->store->parsed);
     consensus_free(old);
     assert_int_equal(node_count(w->origin.nodes), w->n);
 }

@@ -119,7 +119,6 @@ struct relay;
     /* padding of our own circuits (4.34, 4.35) */                                                 \
     X(circuit_padding_disabled, "circpad_padding_disabled", 0, 0, 1)                               \
     /* paths of our own circuits (9.12, 9.14, 9.16, 8.42) */                                       \
-    X(bandwidth_weight_scale, "bwweightscale", 10000, 1, INT32_MAX)                                \
     X(min_paths_pct, "min_paths_for_circs_pct", 60, 25, 95)                                        \
     X(use_family_lists, "use-family-lists", 1, 0, 1)                                               \
     X(use_family_ids, "use-family-ids", 1, 0, 1)                                                   \

@@ -18,11 +18,6 @@
 #include "relay.h"
 #include "stream/circuit_streams.h"
 
-enum {
-    PATHS_MIN_PERCENT = 60, // min_paths_for_circs_pct (9.12)
-    REASONABLY_LIVE_S = 24 * 3600,
-};
-
 uint64_t origin_now_ms(const struct origin *origin)
 {
     return streams_now_us(origin->relay->circuits->streams) / 1000;
@@ -100,9 +95,9 @@ bool origin_may_build(const struct origin *origin, const char **why)
     const char *missing = NULL;
     if (!c)
         missing = "there is no consensus yet";
-    else if (now > c->valid_until + REASONABLY_LIVE_S || now < c->valid_after - REASONABLY_LIVE_S)
+    else if (!consensus_is_reasonably_live(c, now))
         missing = "the consensus is too old, or of another time";
-    else if (node_list_paths_percent(origin->nodes) < PATHS_MIN_PERCENT)
+    else if (node_list_paths_percent(origin->nodes) < node_list_paths_wanted_percent(origin->nodes))
         missing = "too few relays' microdescriptors are here";
     else if (!guards_have_descriptors(origin->guards))
         missing = "the primary guards' microdescriptors are not here";

@@ -20,7 +20,7 @@ struct node_list;
 struct node_family;
 
 struct node {
-    const struct router_status *status; // the consensus', with flags and bandwidth
+    const struct router_status *status; // with flags and bandwidth; its `protocols` are NULL
     uint32_t index;                     // in the list
     bool has_keys;                      // the microdescriptor is there: what follows is known
     bool has_ed_id;
@@ -39,15 +39,14 @@ struct node {
 struct node_list *node_list_create(struct relay *relay);
 void node_list_free(struct node_list *list); // NULL is fine
 // The consensus or the microdescriptors that are here have changed. Every node pointer is stale.
-// Must follow at once when the store puts another consensus in force: nodes point into it. Reads
-// the microdescriptors that it has not seen yet. Without memory the list is empty.
+// Reads the microdescriptors that it has not seen yet. Without memory the list is empty.
 void node_list_refresh(struct node_list *list);
 uint64_t node_list_generation(const struct node_list *list); // of refreshes
 size_t node_count(const struct node_list *list);
 const struct node *node_at(const struct node_list *list, size_t index);
 const struct node *node_find(const struct node_list *list, const uint8_t rsa_id[20]); // or NULL
 const struct node *node_find_ed(struct node_list *list, const uint8_t ed_id[32]);
-// The consensus that the list is of; NULL: none.
+// The consensus that the list is of, a copy without its texts and signatures; NULL: none.
 const struct consensus *node_list_consensus(const struct node_list *list);
 // This relay itself; NULL: it is none, or is not listed.
 const struct node *node_list_self(const struct node_list *list);

@@ -55,7 +55,8 @@ struct node_place {
 struct node_list {
     struct relay *relay;
     uint64_t generation;
-    const struct consensus *consensus;
+    const struct consensus *consensus; // NULL, or `copy`
+    struct consensus copy;        // owns its routers, parameters and weights, and lacks the rest
     struct parameters parameters; // of that consensus
     struct node *nodes;           // in the consensus' order
     struct node_place *places;

@@ -35,6 +35,10 @@ static void empty(struct node_list *list)
 {
     node_weights_release(list);
     digest_table_release(&list->by_ed_id);
+    free(list->copy.routers);
+    free(list->copy.parameters);
+    free(list->copy.weights);
+    list->copy = (struct consensus){0};
     free(list->nodes);
     free(list->places);
     free(list->policy_list);
@@ -146,11 +150,12 @@ static void fill_nodes(struct node_list *list)
     const struct identity *self = list->relay->identity;
     digest_table_init(&known, sizeof(const char *));
     for (size_t i = 0; i < list->n; i++) {
-        const struct router_status *status = &list->consensus->routers[i];
+        struct router_status *status = &list->copy.routers[i];
         struct node *n = &list->nodes[i];
         const struct node_info *info = node_info_of(list, status);
         *n = (struct node){.status = status, .index = (uint32_t)i, .ipv6 = status->ipv6};
         set_abilities(n, abilities_of(&known, status->protocols));
+        status->protocols = NULL; // the store's
         if (info != NULL)
             set_info(list, n, info);
         else if (memcmp(status->digest, no_digest, sizeof(no_digest)) != 0)
@@ -164,17 +169,43 @@ static void fill_nodes(struct node_list *list)
 
 // ---- the list
 
+static void *copy_of(const void *items, size_t n, size_t size)
+{
+    void *copy = calloc(n + 1, size);
+    if (copy != NULL && n > 0)
+        memcpy(copy, items, n * size);
+    return copy;
+}
+
+// So that no node points to what the store has let go, whoever looks at it when.
+static bool copy_consensus(struct node_list *list, const struct consensus *c)
+{
+    list->copy = *c;
+    list->copy.routers = copy_of(c->routers, c->n_routers, sizeof(*c->routers));
+    list->copy.parameters = copy_of(c->parameters, c->n_parameters, sizeof(*c->parameters));
+    list->copy.weights = copy_of(c->weights, c->n_weights, sizeof(*c->weights));
+    list->copy.protocol_lists = NULL;
+    list->copy.required_relay_protocols = list->copy.recommended_relay_protocols = NULL;
+    list->copy.required_client_protocols = list->copy.recommended_client_protocols = NULL;
+    list->copy.signatures = NULL;
+    list->copy.n_signatures = 0;
+    return list->copy.routers != NULL && list->copy.parameters != NULL &&
+           list->copy.weights != NULL;
+}
+
 static bool fill(struct node_list *list, const struct consensus *consensus)
 {
     size_t n = consensus->n_routers;
+    if (!copy_consensus(list, consensus))
+        return false;
     list->nodes = calloc(n + 1, sizeof(*list->nodes));
     list->places = calloc(n + 1, sizeof(*list->places));
     list->policy_list = calloc(2 * n + 1, sizeof(struct node_policy *));
     if (list->nodes == NULL || list->places == NULL || list->policy_list == NULL)
         return false;
-    list->consensus = consensus;
+    list->consensus = &list->copy;
     list->n = n;
-    parameters_read(consensus, &list->parameters);
+    parameters_read(list->consensus, &list->parameters);
     fill_nodes(list);
     if (!node_weights_fill(list))
         return false;

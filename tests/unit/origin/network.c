@@ -301,15 +301,18 @@ void network_publish(struct network *w)
             "-----END SIGNATURE-----\n",
             1, 1, signature);
     fclose(file);
-    struct consensus *old = w->store->parsed;
+    consensus_free(w->store->parsed);
     if (consensus_parse((uint8_t *)text, length, &w->store->parsed, &wrong) != 0)
         fail_msg("the consensus: %s", wrong);
+    // What the list of nodes knows of the one before stays good until it is refreshed.
+    for (size_t i = 0; i < node_count(w->origin.nodes); i++)
+        assert_ptr_equal(node_find(w->origin.nodes, network_node(w, i)->status->rsa_id),
+                         network_node(w, i));
     free(text);
     w->store->consensus.parsed = w->store->parsed;
     current = w;
     node_list_refresh(w->origin.nodes);
     parameters_update(&w->relay, w->store->parsed);
-    consensus_free(old);
     assert_int_equal(node_count(w->origin.nodes), w->n);
 }
 

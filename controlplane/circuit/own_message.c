@@ -9,11 +9,6 @@ static void refuse(struct circuit *c)
     circuit_close(c, DESTROY_PROTOCOL);
 }
 
-static unsigned hop_of(const struct message *m)
-{
-    return m->relay.hop ? m->relay.hop : 1; // of circuits of one hop it need not be said
-}
-
 // Only from the hop that was asked, and only once: its answer is the end of its being asked.
 static void take_extended(struct circuit *c, const struct message *m)
 {
@@ -21,7 +16,7 @@ static void take_extended(struct circuit *c, const struct message *m)
     struct reader r = reader_of(m->payload, m->length);
     uint16_t length = read_u16(&r);
     const uint8_t *reply = read_bytes(&r, length);
-    if (own->stage != OWN_EXTENDING || hop_of(m) != own->hops_built || m->relay.stream_id != 0 ||
+    if (own->stage != OWN_EXTENDING || m->relay.hop != own->hops_built || m->relay.stream_id != 0 ||
         !reply)
         refuse(c);
     else
@@ -40,7 +35,7 @@ static void take_truncated(struct circuit *c, const struct message *m)
 static void take_stream_message(struct circuit *c, const struct message *m)
 {
     struct own_circuit *own = c->own;
-    if (own->stage == OWN_OPEN && hop_of(m) == own->hops_built)
+    if (own->stage == OWN_OPEN && m->relay.hop == own->hops_built)
         circuit_take_stream_message(c, m);
     else
         refuse(c);
@@ -58,7 +53,7 @@ static void take_other(struct circuit *c, const struct message *m)
 void own_circuit_take_message(struct circuit *c, const struct message *m)
 {
     c->own->all->heard = true;
-    if (hop_of(m) > c->own->hops_built || m->command == CELL_RELAY_EARLY) {
+    if (m->relay.hop == 0 || m->relay.hop > c->own->hops_built || m->command == CELL_RELAY_EARLY) {
         refuse(c);
         return;
     }

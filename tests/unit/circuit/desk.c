@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "base/cursor.h"
+#include "circuit/circuit_internal.h"
 #include "crypto/cgo.h"
 #include "crypto/circuit_params.h"
 #include "crypto/create_fast.h"
@@ -155,7 +156,9 @@ void desk_tell_relay(struct desk *desk, struct handle end, uint8_t cell_command,
                      uint16_t stream_id, const void *body, size_t length)
 {
     struct message *m = desk_up(desk, 0, MSG_CIRCUIT_RELAY);
+    const struct circuit *c = handle_map_get(&desk->relay.circuits->by_end[0], end);
     m->circuit = end;
+    m->relay.hop = c && c->own ? 1 : 0;
     m->command = cell_command;
     m->relay.command = command;
     m->relay.stream_id = stream_id;

@@ -67,6 +67,7 @@ void desk_tell(struct desk *desk, struct message *m); // takes the message
 
 void desk_tell_create(struct desk *desk, unsigned link, struct handle end, uint8_t command,
                       const void *body, size_t length);
+// On worker 0; of a circuit that begins here, from its first hop.
 void desk_tell_relay(struct desk *desk, struct handle end, uint8_t cell_command, uint8_t command,
                      uint16_t stream_id, const void *body, size_t length);
 // From a hop of a circuit that begins here.

@@ -349,9 +349,9 @@ static void test_stream(void **state)
     desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
     desk_turn(desk);
     desk_expect_originate(desk, 0, end, RELAY_DATA, 1, bytes, 3);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_CONNECTED, 1, "", 0);
+    desk_tell_relay_from(desk, 0, end, 1, RELAY_CONNECTED, 1, "", 0);
     assert_int_equal(connected_calls, 1);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_DATA, 1, "xyz", 3);
+    desk_tell_relay_from(desk, 0, end, 1, RELAY_DATA, 1, "xyz", 3);
     assert_int_equal(received, 3);
     assert_non_null(stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none));
     desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 2, "", 0);
@@ -359,7 +359,7 @@ static void test_stream(void **state)
     desk_expect_originate(desk, 0, end, RELAY_END, 1, &misc, 1); // 10.06
     desk_turn(desk);
     assert_int_equal(closed_calls, 1);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_END, 2, "\6", 1);
+    desk_tell_relay_from(desk, 0, end, 1, RELAY_END, 2, "\6", 1);
     desk_turn(desk);
     assert_int_equal(closed_calls, 2);
     assert_int_equal(closed_reason, END_DONE);
@@ -377,7 +377,7 @@ static void test_data_before_connected(void **state)
     closed_calls = received = 0;
     assert_non_null(stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none));
     desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_DATA, 1, "xyz", 3);
+    desk_tell_relay_from(desk, 0, end, 1, RELAY_DATA, 1, "xyz", 3);
     desk_expect_close(desk, 0, end, DESTROY_NONE);
     assert_int_equal(received, 0);
     desk_turn(desk);
@@ -395,7 +395,7 @@ static void test_circuit_goes(void **state)
     closed_calls = 0;
     assert_non_null(stream_begin(asker.circuit, RELAY_BEGIN_DIR, NULL, 0, &ops, &none));
     desk_expect_originate(desk, 0, end, RELAY_BEGIN_DIR, 1, "", 0);
-    desk_tell_relay(desk, end, CELL_RELAY, RELAY_TRUNCATED, 0, "\1", 1);
+    desk_tell_relay_from(desk, 0, end, 1, RELAY_TRUNCATED, 0, "\1", 1);
     desk_expect_close(desk, 0, end, DESTROY_NONE);
     desk_turn(desk);
     assert_int_equal(closed_calls, 1);
@@ -417,9 +417,9 @@ static void test_what_it_must_not_say(void **state)
         struct asker asker = {0};
         struct handle end = open_circuit(desk, &asker);
         desk->relay.directory_server = (struct directory_server *)desk;
-        desk_tell_relay(desk, end, CELL_RELAY, RELAY_DROP, 0, "", 0); // means nothing
+        desk_tell_relay_from(desk, 0, end, 1, RELAY_DROP, 0, "", 0); // means nothing
         desk_expect_nothing(desk);
-        desk_tell_relay(desk, end, CELL_RELAY, commands[i], 3, "\0\0\0\0", 4);
+        desk_tell_relay_from(desk, 0, end, 1, commands[i], 3, "\0\0\0\0", 4);
         desk_expect_close(desk, 0, end, DESTROY_NONE);
         assert_int_equal(desk->relay.counters.drop_relay_message, 1);
         desk_close(desk);

@@ -75,6 +75,7 @@ void origin_tick(struct origin *origin)
     origin_circuits_tick(origin->circuits);
     circuit_pool_tick(origin->pool);
     app_streams_tick(origin->streams);
+    socks_server_tick(origin->socks);
     state_file_tick(origin->state);
 }
 

@@ -191,6 +191,13 @@
     X(drop_serve_malformed, "requests to our directory that were no HTTP")                         \
     X(drop_serve_busy, "requests to our directory refused for load")                               \
     X(drop_serve_timeout, "requests to our directory that took too long")                          \
+    X(socks_accepted, "applications' connections accepted")                                        \
+    X(socks_open, "applications' connections open now")                                            \
+    X(socks_requests, "requests of applications")                                                  \
+    X(drop_socks_request, "requests of applications refused: malformed, or by rule")               \
+    X(drop_socks_timeout, "applications' connections closed since nothing came, or nothing went")  \
+    X(drop_socks_limit, "applications' connections refused since there were too many")             \
+    X(drop_socks_memory, "applications' connections closed since memory ran short: the heaviest")  \
     X(app_streams_open, "applications' streams now")                                               \
     X(app_streams, "applications' streams")                                                        \
     X(app_streams_connected, "… of these, connected or answered")                                  \

@@ -27,17 +27,6 @@ size_t http_request_head_length(const uint8_t *bytes, size_t length, size_t sear
     return 0;
 }
 
-static struct text trim(struct text t)
-{
-    while (t.length > 0 && (t.at[0] == ' ' || t.at[0] == '\t')) {
-        t.at++;
-        t.length--;
-    }
-    while (t.length > 0 && (t.at[t.length - 1] == ' ' || t.at[t.length - 1] == '\t'))
-        t.length--;
-    return t;
-}
-
 static bool is_printable(struct text t)
 {
     for (size_t i = 0; i < t.length; i++)
@@ -77,7 +66,7 @@ static unsigned parse_encodings(struct text value)
     unsigned encodings = 0;
     while (value.length > 0) {
         struct text item = text_take_until(&value, ",");
-        struct text name = trim(text_take_until(&item, ";"));
+        struct text name = http_trim(text_take_until(&item, ";"));
         enum compression c;
         if (compression_by_name(name.at, name.length, &c))
             encodings |= 1u << c;
@@ -89,7 +78,7 @@ static int parse_header(struct text line, struct http_request *out, bool *has_le
 {
     struct text value = line;
     struct text name = text_take_until(&value, ":");
-    value = trim(value);
+    value = http_trim(value);
     if (http_is(name, "Content-Length")) {
         uint64_t length;
         if (text_number(value, UINT32_MAX, &length) != 0 ||

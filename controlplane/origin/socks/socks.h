@@ -12,4 +12,6 @@ struct socks_server;
 struct socks_server *socks_server_create(struct origin *origin, char *error, size_t error_size);
 // Closes listeners and connections. The loop must run once more. NULL is fine.
 void socks_server_free(struct socks_server *server);
+// Each second.
+void socks_server_tick(struct socks_server *server);
 unsigned socks_server_connections(const struct socks_server *server);

@@ -30,7 +30,7 @@ enum app_command { APP_CONNECT, APP_RESOLVE, APP_RESOLVE_PTR };
 struct app_isolation {
     uint32_t group;        // of listeners (session group)
     uint32_t epoch;        // new identities asked for since the start; app_stream_open says it
-    uint8_t protocol;      // 's' SOCKS, 'h' HTTP; 0: does not isolate
+    uint8_t protocol;      // '4', '5' SOCKS, 'h' HTTP; 0: does not isolate
     struct address client; // ADDRESS_NONE: does not isolate
     uint8_t token[32];     // digest of credentials; zeros: none
     bool by_destination;   // by host

@@ -380,7 +380,7 @@ void socks_connection_accept(struct socks_listener *listener)
     server->relay->counters.socks_open++;
     c->deadline_s = server->relay->uptime_s + SOCKS_TIMEOUT_S;
     bool accepted = uv_accept(&listener->socket.stream, &c->socket.stream) == 0;
-    bool too_many = server->n_connections > SOCKS_CONNECTIONS_MAX;
+    bool too_many = server->n_connections > server->connections_max;
     if (too_many)
         server->relay->counters.drop_socks_limit++;
     if (!accepted || too_many) {

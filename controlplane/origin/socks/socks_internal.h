@@ -91,6 +91,7 @@ struct socks_server {
     uv_idle_t no_sleep;
     struct socks_block *kept;
     unsigned n_kept, n_blocks;
+    unsigned connections_max, blocks_max; // SOCKS_CONNECTIONS_MAX, SOCKS_BLOCKS_MAX
     unsigned holders;                        // of this structure: its owner, handles, connections
     uint32_t complained_s[SOCKS_COMPLAINTS]; // relay->uptime_s of the last line; 0: none
 };

@@ -16,7 +16,7 @@ struct socks_block *socks_block_take(struct socks_server *server, bool beyond_li
         server->kept = block->next;
         server->n_kept--;
     } else {
-        if (server->n_blocks >= SOCKS_BLOCKS_MAX && !beyond_limit)
+        if (server->n_blocks >= server->blocks_max && !beyond_limit)
             return NULL;
         block = malloc(sizeof(*block));
         if (!block)
@@ -30,7 +30,7 @@ struct socks_block *socks_block_take(struct socks_server *server, bool beyond_li
 
 void socks_block_give(struct socks_server *server, struct socks_block *block)
 {
-    if (server->n_kept < SOCKS_BLOCKS_KEPT && server->n_blocks <= SOCKS_BLOCKS_MAX) {
+    if (server->n_kept < SOCKS_BLOCKS_KEPT && server->n_blocks <= server->blocks_max) {
         block->next = server->kept;
         server->kept = block;
         server->n_kept++;

@@ -116,6 +116,8 @@ struct socks_server *socks_server_create(struct origin *origin, char *error, siz
     }
     server->origin = origin;
     server->relay = origin->relay;
+    server->connections_max = SOCKS_CONNECTIONS_MAX;
+    server->blocks_max = SOCKS_BLOCKS_MAX;
     server->holders = 1;
     TAILQ_INIT(&server->connections);
     TAILQ_INIT(&server->dirty);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@
 void desk_init(struct desk *desk)
 {
     memset(desk, 0, sizeof(*desk));
+    fake_streams_forget(); // of a test that failed
     uv_loop_init(&desk->loop);
     desk->relay.loop = &desk->loop;
     desk->relay.config = &desk->config;
@@ -88,6 +90,8 @@ static int connect_tcp(const struct socks_listener *listener)
     ipv4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ipv6.sin6_addr = in6addr_loopback;
     int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+    const int little = 32 * 1024; // else the kernel holds all that the tests have
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
     assert_int_equal(six ? connect(fd, (struct sockaddr *)&ipv6, sizeof(ipv6))
                          : connect(fd, (struct sockaddr *)&ipv4, sizeof(ipv4)),
                      0);
@@ -98,9 +102,19 @@ int desk_connect(struct desk *desk, unsigned listener)
 {
     const char *path = desk->config.socks[listener].listen.path;
     int fd = path[0] ? connect_unix(path) : connect_tcp(&desk->server->listeners[listener]);
+    const int now = 1;
     fcntl(fd, F_SETFL, O_NONBLOCK);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &now, sizeof(now));
     desk_turn(desk);
     return fd;
+}
+
+void desk_hang_up(struct desk *desk, int fd)
+{
+    const struct linger reset = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(fd);
+    desk_turn(desk);
 }
 
 void desk_say(struct desk *desk, int fd, const void *bytes, size_t length)

@@ -27,6 +27,8 @@ void desk_tick(struct desk *desk, unsigned seconds);
 
 // An application connects to the listener.
 int desk_connect(struct desk *desk, unsigned listener);
+// … and goes at once, without an orderly end.
+void desk_hang_up(struct desk *desk, int fd);
 void desk_say(struct desk *desk, int fd, const void *bytes, size_t length);
 #define DESK_SAY(desk, fd, literal) desk_say(desk, fd, literal, sizeof(literal) - 1)
 // Exactly these bytes have come to it, and nothing more.

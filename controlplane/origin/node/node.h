@@ -26,7 +26,7 @@ struct node {
     bool has_ed_id;
     // What its protocols say (11.06–11.11); of a relay without a `pr` line that it can EXTEND2.
     bool extend2, ed_link_auth;
-    bool ntor_v3, congestion_control, cgo, hs_intro, hs_rend, hs_dir;
+    bool ntor_v3, congestion_control, cgo, hs_intro, hs_rend, hs_dir, padding;
     uint8_t ntor_key[32];
     uint8_t ed_id[32];
     struct address ipv6;                        // the consensus' or else the microdescriptor's

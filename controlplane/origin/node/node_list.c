@@ -73,7 +73,8 @@ enum ability {
     CAN_HS_INTRO = 1 << 5,
     CAN_HS_REND = 1 << 6,
     CAN_HS_DIR = 1 << 7,
-    ABILITIES_KNOWN = 1 << 8,
+    CAN_PAD = 1 << 8,
+    ABILITIES_KNOWN = 1 << 9,
 };
 
 static uintptr_t read_abilities(const char *protocols)
@@ -90,6 +91,7 @@ static uintptr_t read_abilities(const char *protocols)
     out |= protocol_list_has(protocols, "HSIntro", 4) ? CAN_HS_INTRO : 0;
     out |= protocol_list_has(protocols, "HSRend", 2) ? CAN_HS_REND : 0;
     out |= protocol_list_has(protocols, "HSDir", 2) ? CAN_HS_DIR : 0;
+    out |= protocol_list_has(protocols, "Padding", 2) ? CAN_PAD : 0;
     return out;
 }
 
@@ -114,6 +116,7 @@ static void set_abilities(struct node *n, uintptr_t can)
     n->hs_intro = can & CAN_HS_INTRO;
     n->hs_rend = can & CAN_HS_REND;
     n->hs_dir = can & CAN_HS_DIR;
+    n->padding = can & CAN_PAD;
 }
 
 // ---- one node
@@ -291,6 +294,7 @@ void node_hop(const struct node *n, struct own_circuit_hop *out)
         .ntor_v3 = n->ntor_v3,
         .congestion_control = n->congestion_control,
         .cgo = n->cgo,
+        .padding = n->padding,
     };
     struct link_target *target = &out->target;
     memcpy(target->rsa_id, n->status->rsa_id, sizeof(target->rsa_id));

@@ -293,6 +293,14 @@ static bool launch_internal(struct circuit_pool *pool)
            pool_launch(pool, ORIGIN_CLIENT_REND, &request, NULL, 0, NULL) == 0;
 }
 
+// How long building takes is learned from circuits that could carry something.
+static bool launch_to_measure(struct circuit_pool *pool)
+{
+    struct path_request request = {.kind = PATH_EXIT, .n_ports = 2, .ports = {443, 80}};
+    return origin_circuits_want_measure(pool->origin->circuits) &&
+           pool_launch(pool, ORIGIN_GENERAL, &request, NULL, 0, NULL) == 0;
+}
+
 // One each time, as C tor: they come soon enough, and all at once would show.
 static void build_ahead(struct circuit_pool *pool)
 {
@@ -300,7 +308,8 @@ static void build_ahead(struct circuit_pool *pool)
     unsigned n_clean = 0;
     for (pc = TAILQ_FIRST(&pool->list); pc; pc = TAILQ_NEXT(pc, entry))
         n_clean += is_clean(pc);
-    if (n_clean < POOL_CLEAN_MAX && (launch_for_ports(pool) || launch_internal(pool)))
+    if (n_clean < POOL_CLEAN_MAX &&
+        (launch_for_ports(pool) || launch_internal(pool) || launch_to_measure(pool)))
         pool->origin->relay->counters.pool_circuits_ahead++;
 }
 

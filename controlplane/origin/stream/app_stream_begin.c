@@ -99,7 +99,9 @@ void app_stream_timed_out(struct app_stream *s)
     s->timeouts++;
     s->reason = END_TIMEOUT;
     s->all->origin->relay->counters.app_streams_timed_out++;
-    if (s->oc)
+    if (s->oc) {
+        origin_circuit_note_detached(s->oc);
         circuit_pool_retire(pool_of(s), s->oc);
+    }
     app_stream_retry(s);
 }

@@ -208,6 +208,8 @@ static void refused(struct app_stream *s, enum end_reason reason)
     if (told && reason != END_INTERNAL && reason != END_TORPROTOCOL && reason != END_DESTROY)
         note_success(s);
     bool retry = !s->user_ended && (told ? can_be_retried(s) : loss_can_be_retried(s));
+    if (retry && s->oc)
+        origin_circuit_note_detached(s->oc);
     s->stream = NULL;
     s->oc = NULL;
     if (retry)

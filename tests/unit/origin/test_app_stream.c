@@ -532,6 +532,7 @@ static void test_circuits_that_do_not_answer(void **state)
         app_streams_tick(world.origin.streams);
         assert_true(s->end_sent);
         assert_true(circuit_pool_info(world.origin.pool, oc).retired);
+        assert_int_equal(oc->detached, 1);
         world_run();
         s = begun_again(s);
         assert_ptr_not_equal(s->oc, oc);

@@ -493,6 +493,22 @@ static void test_clean_ones_are_bounded(void **state)
     assert_int_equal(world.origin.pool->predicted.n, PREDICTED_PORTS_MAX);
 }
 
+// Also when nothing is foreseen that is not there already.
+static void test_to_learn_how_long_building_takes(void **state)
+{
+    (void)state;
+    world_pass(10000);
+    world_open_all();
+    unsigned before = world.launched;
+    world_pass(2000);
+    assert_int_equal(world.launched, before);
+    world.wants_measure = true;
+    world_tick();
+    assert_int_equal(world.launched, before + 1);
+    assert_int_equal(world_circuit(ORIGIN_BUILDING)->purpose, ORIGIN_GENERAL);
+    assert_int_equal(world_circuit(ORIGIN_BUILDING)->request.kind, PATH_EXIT);
+}
+
 static void test_onion_services(void **state)
 {
     (void)state;
@@ -724,6 +740,7 @@ int main(void)
         IN_WORLD(test_ahead_of_others),
         IN_WORLD(test_nothing_is_foreseen_for_ever),
         IN_WORLD(test_clean_ones_are_bounded),
+        IN_WORLD(test_to_learn_how_long_building_takes),
         IN_WORLD(test_onion_services),
         IN_WORLD(test_circuits_grow_old),
         IN_WORLD(test_in_use_without_streams),

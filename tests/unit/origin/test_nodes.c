@@ -115,18 +115,18 @@ static void test_abilities(void **state)
     (void)state;
     static const struct {
         const char *protocols;
-        // extend2 link_auth v3 cc cgo intro rend dir
+        // extend2 link_auth v3 cc cgo intro rend dir padding
         const char *can;
     } cases[] = {
-        {"FlowCtrl=1-2 HSDir=2 HSIntro=4-5 HSRend=1-2 LinkAuth=3 Relay=2-6", "11111111"},
-        {"FlowCtrl=1-2 HSDir=2 HSIntro=5 HSRend=1 LinkAuth=1,3 Relay=1-4", "11110001"},
-        {"FlowCtrl=1 HSDir=1 HSIntro=3-4 HSRend=2 LinkAuth=1 Relay=1-6", "10100110"},
-        {"FlowCtrl=2 Relay=2-3", "10000000"},
-        {"FlowCtrl=2 Relay=2,5-6", "10001000"},
-        {"FlowCtrl=2 Relay=2,4,6", "10110000"},
-        {"FlowCtrl=2 Relay=2,4,5", "10110000"},
-        {"Relay=1,3-6", "00100000"},
-        {"Link=4", "00000000"},
+        {"FlowCtrl=1-2 HSDir=2 HSIntro=4-5 HSRend=1-2 LinkAuth=3 Padding=2 Relay=2-6", "111111111"},
+        {"FlowCtrl=1-2 HSDir=2 HSIntro=5 HSRend=1 LinkAuth=1,3 Relay=1-4", "111100010"},
+        {"FlowCtrl=1 HSDir=1 HSIntro=3-4 HSRend=2 LinkAuth=1 Relay=1-6", "101001100"},
+        {"FlowCtrl=2 Relay=2-3", "100000000"},
+        {"FlowCtrl=2 Relay=2,5-6", "100010000"},
+        {"FlowCtrl=2 Relay=2,4,6", "101100000"},
+        {"FlowCtrl=2 Relay=2,4,5", "101100000"},
+        {"Relay=1,3-6", "001000000"},
+        {"Link=4 Padding=1", "000000000"},
     };
     enum { N = sizeof(cases) / sizeof(cases[0]) };
     struct network *w = network_create(N);
@@ -135,9 +135,9 @@ static void test_abilities(void **state)
     network_publish(w);
     for (size_t i = 0; i < N; i++) {
         const struct node *n = network_node(w, i);
-        char can[9];
-        snprintf(can, sizeof(can), "%d%d%d%d%d%d%d%d", n->extend2, n->ed_link_auth, n->ntor_v3,
-                 n->congestion_control, n->cgo, n->hs_intro, n->hs_rend, n->hs_dir);
+        char can[10];
+        snprintf(can, sizeof(can), "%d%d%d%d%d%d%d%d%d", n->extend2, n->ed_link_auth, n->ntor_v3,
+                 n->congestion_control, n->cgo, n->hs_intro, n->hs_rend, n->hs_dir, n->padding);
         assert_string_equal(can, cases[i].can);
     }
     network_free(w);

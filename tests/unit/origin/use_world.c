@@ -145,6 +145,17 @@ const struct path_request *origin_circuit_request(const struct origin_circuit *o
     return &oc->request;
 }
 
+void origin_circuit_note_detached(struct origin_circuit *oc)
+{
+    oc->detached++;
+}
+
+bool origin_circuits_want_measure(const struct origin_circuits *all)
+{
+    (void)all;
+    return world.wants_measure;
+}
+
 void origin_circuit_note_use(struct origin_circuit *oc, bool succeeded)
 {
     assert_int_not_equal(oc->state, ORIGIN_CLOSED);

@@ -36,7 +36,7 @@ struct origin_circuit {
     unsigned exit;    // index
     unsigned id;      // counts from 1
     unsigned streams; // that have not ended
-    unsigned uses, successes;
+    unsigned uses, successes, detached;
     TAILQ_ENTRY(origin_circuit) entry;
 };
 
@@ -68,6 +68,7 @@ struct world {
     bool may_build;
     int launch_error;   // 0: as the exits say
     bool no_streams;    // stream_begin fails
+    bool wants_measure; // origin_circuits_want_measure
     unsigned launched;  // ever
     unsigned next_exit; // to be chosen
     unsigned n_exits;

@@ -24,6 +24,7 @@
 #include "link/link.h"
 #include "onion/hsdir.h"
 #include "onion/onion.h"
+#include "origin/origin.h"
 #include "relay.h"
 #include "stream/circuit_streams.h"
 
@@ -115,6 +116,8 @@ static void tick(uv_timer_t *timer)
     onion_tick(relay);
     hsdir_tick(relay->hsdir);
     dos_tick(relay->dos);
+    if (relay->origin)
+        origin_tick(relay->origin);
 }
 
 static void listen_on(struct relay *relay, const struct address *address)
@@ -177,6 +180,12 @@ static bool make_relay_parts(struct relay *relay)
            (relay->publisher = publisher_create(relay));
 }
 
+// What only our own applications use.
+static bool make_client_parts(struct relay *relay, char *error, size_t error_size)
+{
+    return (relay->origin = origin_create(relay, error, error_size));
+}
+
 static bool make_parts(struct controlplane *cp, char *error, size_t error_size)
 {
     struct relay *relay = &cp->relay;
@@ -186,13 +195,16 @@ static bool make_parts(struct controlplane *cp, char *error, size_t error_size)
     snprintf(error, error_size, "no memory for the control plane");
     return make_common_parts(relay) &&
            (!config_is_relay(relay->config) || make_relay_parts(relay)) &&
+           (relay->config->socks_count == 0 || make_client_parts(relay, error, error_size)) &&
            (relay->directory_client = directory_client_create(relay));
 }
 
 static void free_parts(struct controlplane *cp)
 {
     struct relay *relay = &cp->relay;
-    directory_client_free(relay->directory_client);
+    directory_client_free(relay->directory_client); // before the origin, whose guards it uses
+    origin_free(relay->origin);
+    relay->origin = NULL;
     publisher_free(relay->publisher);
     directory_server_free(relay->directory_server); // before the circuits, whose streams it has
     if (relay->circuits)
@@ -282,6 +294,8 @@ void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *
     cp->relay.publisher = NULL;
     directory_client_free(cp->relay.directory_client);
     cp->relay.directory_client = NULL;
+    origin_free(cp->relay.origin);
+    cp->relay.origin = NULL;
     directory_server_free(cp->relay.directory_server);
     cp->relay.directory_server = NULL;
     circuit_table_close_all(cp->relay.circuits);

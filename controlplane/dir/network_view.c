@@ -9,6 +9,7 @@
 #include "dir/store/store.h"
 #include "identity/identity.h"
 #include "netdoc/consensus.h"
+#include "origin/origin.h"
 #include "relay.h"
 
 // The newer one of both flavours; they say the same of what concerns us here.
@@ -64,4 +65,5 @@ void network_view_changed(struct relay *relay)
         return;
     check_protocols(relay, c);
     tell_publisher(relay, c);
+    origin_network_changed(relay->origin);
 }

@@ -60,11 +60,11 @@ void origin_free(struct origin *origin)
     origin->circuits = NULL;
     vanguards_free(origin->vanguards);
     origin->vanguards = NULL;
-    state_file_free(origin->state); // writes what the guards say
-    origin->state = NULL;
     guards_free(origin->guards);
     origin->guards = NULL;
     node_list_free(origin->nodes);
+    origin->nodes = NULL;
+    state_file_free(origin->state); // what the others said last is written
     free(origin);
 }
 
@@ -84,7 +84,8 @@ void origin_network_changed(struct origin *origin)
     if (!origin)
         return;
     node_list_refresh(origin->nodes);
-    guards_refresh(origin->guards);
+    if (guards_refresh(origin->guards))
+        circuit_pool_retire_all(origin->pool);
     vanguards_refresh(origin->vanguards);
     app_streams_look(origin->streams);
 }

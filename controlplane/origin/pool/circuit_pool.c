@@ -205,12 +205,17 @@ void circuit_pool_note_port(struct circuit_pool *pool, uint16_t port)
     predicted_ports_note(&pool->predicted, port ? port : 80, now_of(pool));
 }
 
-void circuit_pool_new_identity(struct circuit_pool *pool)
+void circuit_pool_retire_all(struct circuit_pool *pool)
 {
     struct pool_circuit *pc;
-    pool->epoch++;
     for (pc = TAILQ_FIRST(&pool->list); pc; pc = TAILQ_NEXT(pc, entry))
         pc->retired = true;
+}
+
+void circuit_pool_new_identity(struct circuit_pool *pool)
+{
+    pool->epoch++;
+    circuit_pool_retire_all(pool);
     circuit_pool_tick(pool);
     app_streams_look(pool->origin->streams);
 }

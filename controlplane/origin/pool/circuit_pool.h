@@ -46,6 +46,7 @@ void circuit_pool_attach(struct circuit_pool *pool, struct origin_circuit *oc,
                          const struct app_request *request);
 // It is no good for new streams any more; it goes when it has none.
 void circuit_pool_retire(struct circuit_pool *pool, struct origin_circuit *oc);
+void circuit_pool_retire_all(struct circuit_pool *pool);
 // This exit refuses more than its policy says: not to be used for an hour.
 void circuit_pool_exit_refuses(struct circuit_pool *pool, const uint8_t rsa_id[20]);
 // The circuit's last relay serves the port on IPv6.

@@ -136,3 +136,23 @@ seed("exit_answer", "refused", b"\2\4", IPV4[:4], TTL)
 for i, host in enumerate((b"Example.com.", b"[2001:470::1]", b"192.0.2.1", b"1.0.0.18.in-addr.arpa",
                           b"1." + b"0." * 30 + b"2.ip6.arpa", b"abc.onion.", b"a.exit")):
     seed("destination", f"host-{i}", bytes([0x7d if b"arpa" in host else 0x7e]), host)
+
+
+# Applications' requests: what the listener allows, the size of the pieces, and the bytes.
+SOCKS = b"\x4f\0"
+for name, ask in {
+    "4": b"\4\1\0\x50\1\2\3\4me\0", "4a": b"\4\xf0\0\0\0\0\0\1\0example.com\0",
+    "5": b"\5\1\0\5\1\0\3\x0bexample.com\0\x50GET /", "5-user": b"\5\2\0\2\1\1u\1p\5\1\0\1\1\2\3\4\0\x50",
+    "5-ipv6": b"\5\1\0\5\1\0\4" + ones(16, 32) + b"\0\x50", "5-ptr": b"\5\1\0\5\xf1\0\3\7" b"1.2.3.4\0\0",
+    "5-reserved": b"\5\1\2\1\x09<torS0X>0\0\5\1\0\3\1a\0\1", "5-bind": b"\5\1\0\5\2\0\1\0\0\0\0\0\0",
+    "5-onion": b"\5\1\0\5\1\0\3\x3epg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion\0\x50",
+    "http": b"CONNECT example.com:443 HTTP/1.1\r\nProxy-Authorization: Basic YTpi\r\n\r\n",
+}.items():
+    seed("socks", name, SOCKS, ask)
+for name, head in {
+    "connect": b"CONNECT [2001:db8::1]:80 HTTP/1.1\r\nHost: x\r\nX-Tor-Stream-Isolation: a\r\n\r\ndata",
+    "get": b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n",
+    "options": b"OPTIONS * HTTP/1.0\r\nHost: localhost:9050\r\n\r\n",
+    "body": b"CONNECT a:1 HTTP/1.0\r\nContent-Length: 3\r\n\r\n",
+}.items():
+    seed("http_connect", name, b"\0\x09", head)

@@ -27,8 +27,7 @@ const char *socks_complaint_text(enum socks_complaint complaint)
         [SOCKS_BAD_COMMAND] = "it asks for a command of SOCKS that is not served",
         [SOCKS_BAD_METHOD] = "it uses the port as an HTTP proxy, which takes CONNECT only",
         [SOCKS_BAD_NAME] = "the host's name is malformed",
-        [SOCKS_BARE_ADDRESS] = "it gives only an IP address, and may have asked for the name's "
-                               "address outside of Tor",
+        [SOCKS_BARE_ADDRESS] = "it gives an IP address, and may have looked a name up by itself",
         [SOCKS_EXIT_NAME] = "names in .exit are not served",
         [SOCKS_ONION_NAME] = "the onion address is malformed, or of version 2",
         [SOCKS_ONION] = "onion addresses are not served yet",

@@ -255,7 +255,15 @@ static void take_bytes(struct socks_connection *c, size_t length)
     } else if (c->stream) {
         app_stream_wake(c->stream);
     }
-    if (c->in && c->in->end == SOCKS_BLOCK_BYTES && c->reading)
+}
+
+// There is no room. If the stream takes what there is in this turn of the loop, reading can go on
+// without a word to the kernel; else it stops, the second time.
+static void have_no_room(struct socks_connection *c)
+{
+    if (c->in && !c->in_waited)
+        c->in_waited = true;
+    else
         stop_reading(c);
 }
 
@@ -272,7 +280,7 @@ static void have_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
     if (length == UV_EOF)
         ended(c);
     else if (length == UV_ENOBUFS)
-        stop_reading(c); // until the next tick
+        have_no_room(c);
     else if (length < 0)
         socks_connection_abort(c);
 }
@@ -328,6 +336,7 @@ static int stream_produce(struct app_stream *s, uint8_t *out, size_t capacity)
     in->start += (uint32_t)n;
     if (in->start == in->end) {
         give_input(c);
+        c->in_waited = false;
         socks_connection_read(c);
     }
     return (int)n;

@@ -66,6 +66,7 @@ struct socks_connection {
     struct app_stream *stream; // until its `closed`
     // From the application.
     struct socks_block *in; // NULL: nothing waits
+    bool in_waited;         // it has been full for a turn of the loop
     bool reading, read_ended;
     // To the application.
     struct socks_block *out_first, *out_last;
@@ -91,7 +92,7 @@ struct socks_server {
     uv_idle_t no_sleep;
     struct socks_block *kept;
     unsigned n_kept, n_blocks;
-    unsigned connections_max, blocks_max; // SOCKS_CONNECTIONS_MAX, SOCKS_BLOCKS_MAX
+    unsigned connections_max, blocks_max;    // SOCKS_CONNECTIONS_MAX, SOCKS_BLOCKS_MAX
     unsigned holders;                        // of this structure: its owner, handles, connections
     uint32_t complained_s[SOCKS_COMPLAINTS]; // relay->uptime_s of the last line; 0: none
 };

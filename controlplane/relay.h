@@ -27,6 +27,7 @@ struct hsdir;
 struct onion_table;
 struct dos;
 struct origin;
+struct bootstrap;
 struct status_server;
 
 struct relay {
@@ -52,7 +53,8 @@ struct relay {
     struct hsdir *hsdir;
     struct onion_table *onion;
     struct dos *dos;
-    struct origin *origin; // NULL: a relay that is nobody's client
+    struct origin *origin;       // NULL: a relay that is nobody's client
+    struct bootstrap *bootstrap; // of a client (bootstrap.h); else NULL
     struct status_server *status;
     bool stopping; // refuses new links and circuits
 };

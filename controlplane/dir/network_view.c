@@ -3,12 +3,14 @@
 #include "dir/network_view.h"
 
 #include "base/log.h"
+#include "bootstrap.h"
 #include "dir/parameters.h"
 #include "dir/publish/protocols.h"
 #include "dir/publish/publish.h"
 #include "dir/store/store.h"
 #include "identity/identity.h"
 #include "netdoc/consensus.h"
+#include "origin/node/node.h"
 #include "origin/origin.h"
 #include "relay.h"
 
@@ -56,6 +58,36 @@ static void set_key_times(struct relay *relay)
     relay->identity->onion_key_grace_s = (time_t)p->onion_key_grace_days * 86400;
 }
 
+static void check_client_protocols(const struct consensus *c)
+{
+    char missing[64] = "";
+    if (!protocols_satisfy(c->required_client_protocols, missing, sizeof(missing)))
+        log_error("the network requires a protocol of clients that this one does not speak (%s): "
+                  "a newer version is needed",
+                  missing);
+}
+
+static void tell_client(struct relay *relay, const struct consensus *c)
+{
+    if (relay->origin != NULL || !config_is_relay(relay->config))
+        check_client_protocols(c);
+    bootstrap_reached(relay, BOOTSTRAP_ASKING_MICRODESCRIPTORS);
+    network_microdescriptors_came(relay);
+}
+
+void network_microdescriptors_came(struct relay *relay)
+{
+    const struct origin *origin = relay->origin;
+    if (origin == NULL)
+        return;
+    origin_network_changed(relay->origin);
+    size_t total = node_count(origin->nodes);
+    bootstrap_microdescriptors(relay, total - node_list_missing(origin->nodes), total,
+                               node_list_paths_percent(origin->nodes));
+    if (origin_may_build(origin, NULL))
+        bootstrap_reached(relay, BOOTSTRAP_ENOUGH);
+}
+
 void network_view_changed(struct relay *relay)
 {
     const struct consensus *c = newest(relay->store);
@@ -63,7 +95,8 @@ void network_view_changed(struct relay *relay)
     set_key_times(relay);
     if (c == NULL)
         return;
-    check_protocols(relay, c);
+    if (config_is_relay(relay->config))
+        check_protocols(relay, c);
     tell_publisher(relay, c);
-    origin_network_changed(relay->origin);
+    tell_client(relay, c);
 }

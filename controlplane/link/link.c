@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "bootstrap.h"
 #include "crypto/random.h"
 #include "dir/known_relay.h"
 #include "dir/parameters.h"
@@ -167,6 +168,8 @@ void link_opened(struct link *link)
     if (link->authenticated)
         link_table_add_by_id(link);
     connection_open_link(link->connection);
+    if (link->initiator)
+        bootstrap_link_opened(table->relay);
     if (table->context)
         link_padding_start(link);
     answer_requests(link, h, DESTROY_CHANNEL_CLOSED);

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/log.h"
+#include "bootstrap.h"
 #include "crypto/random.h"
 #include "crypto/rsa.h"
 #include "dos/dos.h"
@@ -308,6 +309,7 @@ static struct link *dial(struct link_table *t, const struct link_target *target,
         return NULL;
     }
     link_table_add_by_id(link);
+    bootstrap_link_dialled(t->relay);
     return link;
 }
 

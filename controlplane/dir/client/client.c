@@ -31,7 +31,8 @@ static unsigned share(const struct directory_client *c, enum fetch_kind kind)
 static unsigned progress(const struct directory_client *c)
 {
     const struct directory_store *store = c->relay->store;
-    unsigned n, micro = share(c, FETCH_MICRODESCRIPTORS), full = share(c, FETCH_DESCRIPTORS);
+    unsigned n, micro = share(c, FETCH_MICRODESCRIPTORS);
+    unsigned full = c->cache ? share(c, FETCH_DESCRIPTORS) : micro;
     store_certificates(store, &n);
     if (micro >= COMPLETE_OF_100 && full >= COMPLETE_OF_100)
         return 100;
@@ -40,9 +41,10 @@ static unsigned progress(const struct directory_client *c)
            full * 29 / 100;
 }
 
+// A client tells how far it is in bootstrap.h's words.
 static void tell_progress(struct directory_client *c, time_t now)
 {
-    if (c->complete)
+    if (c->complete || !c->cache)
         return;
     unsigned percent = progress(c);
     size_t total, here = client_documents_here(c, FETCH_MICRODESCRIPTORS, &total);
@@ -108,8 +110,8 @@ void directory_client_tick(struct directory_client *c)
         c->expire_at = now + EXPIRE_EVERY_S;
         store_expire(c->relay->store);
     }
-    client_fetch_certificates(c, now);
     client_fetch_consensuses(c, now);
+    client_fetch_certificates(c, now);
     if (!c->missing_known)
         tell_progress(c, now);
     client_fetch_documents(c, now);
@@ -134,6 +136,7 @@ struct directory_client *directory_client_create(struct relay *relay)
     }
     time_t now = relay_now(relay);
     c->relay = relay;
+    c->cache = config_is_relay(relay->config);
     c->timer = timer;
     timer->client = c;
     timer->timer.data = timer;

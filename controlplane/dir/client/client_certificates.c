@@ -61,6 +61,13 @@ static void find_signers(struct directory_client *c, struct list *list, time_t n
     }
 }
 
+// A client need not ask for those that it has no consensus for: it does so with that.
+static bool may_wait(const struct directory_client *c)
+{
+    return !c->cache && client_is_beginning(c) &&
+           c->consensuses[CONSENSUS_MICRODESC].waiting == NULL;
+}
+
 // Who gave a consensus has the certificates for it.
 static bool choose_source(const struct directory_client *c, const struct list *list, bool by_key,
                           struct source *out)
@@ -72,18 +79,18 @@ static bool choose_source(const struct directory_client *c, const struct list *l
             *out = c->consensuses[flavour].waiting_source;
             return true;
         }
+    if (!c->cache)
+        return client_choose_source(c, list->failures, out);
     if (list->failures % 3 == 2 && source_choose_cache(relay, &c->failures, NULL, NULL, out))
         return true;
     return source_choose_authority(relay, &c->failures, NULL, NULL, out) ||
            source_choose_cache(relay, &c->failures, NULL, NULL, out);
 }
 
-static void ask(struct directory_client *c, const struct list *list, bool by_key)
+static void ask(struct directory_client *c, const struct list *list, bool by_key,
+                const struct source *source)
 {
     char path[64 + LIST_MAX * ONE_MAX];
-    struct source source;
-    if (list->n == 0 || !choose_source(c, list, by_key, &source))
-        return;
     int used = snprintf(path, sizeof(path), "/tor/keys/%s/", by_key ? "fp-sk" : "fp");
     for (unsigned i = 0; i < list->n; i++) {
         char key[HEX_TEXT_SIZE(20)], identity[HEX_TEXT_SIZE(20)];
@@ -93,19 +100,41 @@ static void ask(struct directory_client *c, const struct list *list, bool by_key
                          by_key ? identity : "", by_key ? "-" : "", key);
     }
     struct wanted *wanted = calloc(list->n, sizeof(*wanted));
-    if (wanted == NULL)
-        return;
-    memcpy(wanted, list->wanted, list->n * sizeof(*wanted));
-    client_fetch(c, FETCH_CERTIFICATES, CONSENSUS_NS, &source, path, NULL, wanted, list->n);
+    if (wanted != NULL)
+        memcpy(wanted, list->wanted, list->n * sizeof(*wanted));
+    client_fetch(c, FETCH_CERTIFICATES, CONSENSUS_NS, source, path, NULL, wanted,
+                 wanted == NULL ? 0 : list->n);
+}
+
+static void ask_somebody(struct directory_client *c, const struct list *list, bool by_key)
+{
+    struct source source;
+    if (list->n > 0 && choose_source(c, list, by_key, &source))
+        ask(c, list, by_key, &source);
 }
 
 void client_fetch_certificates(struct directory_client *c, time_t now)
 {
     struct list unknown = {.n = 0}, signers = {.n = 0};
+    if (may_wait(c))
+        return;
     find_unknown(c, &unknown, now);
-    ask(c, &unknown, false);
+    ask_somebody(c, &unknown, false);
     find_signers(c, &signers, now);
-    ask(c, &signers, true);
+    ask_somebody(c, &signers, true);
+}
+
+void client_ask_for_certificates(struct directory_client *c, const struct source *source)
+{
+    const struct config *config = c->relay->config;
+    struct list list = {.n = 0};
+    for (unsigned i = 0; i < config->directory_authority_count; i++) {
+        const uint8_t *identity = config->directory_authorities[i].v3_identity;
+        if (store_get(c->relay->store, STORE_CERTIFICATE, identity) == NULL)
+            memcpy(list.wanted[list.n++].key, identity, 20);
+    }
+    if (list.n > 0)
+        ask(c, &list, false, source);
 }
 
 void client_take_certificates(struct fetch *f)

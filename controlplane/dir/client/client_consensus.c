@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "bootstrap.h"
 #include "crypto/encoding.h"
 #include "crypto/random.h"
 #include "dir/client/client_internal.h"
@@ -14,6 +15,8 @@ enum {
     WARN_AFTER_FAILURES = 8,
     CERTIFICATE_TRIES_MAX = 5,
     IF_MODIFIED_SLACK_S = 180,
+    CLOCK_EARLY_S = 60, // a consensus comes no earlier than its time, but for small differences
+    CLOCK_WARN_EVERY_S = 3600,
     PATH_MAX_LENGTH = 128 + CONFIG_AUTHORITIES_MAX * 41,
 };
 
@@ -29,12 +32,28 @@ static time_t at_most(time_t value, time_t most)
     return value < most ? value : most;
 }
 
+// A client fetches when caches had time to, and well before its consensus expires (9.02).
+static time_t next_fetch_of_client(const struct stored_consensus *c)
+{
+    time_t start = c->fresh_until + (c->fresh_until - c->valid_after) * 3 / 4;
+    time_t range = (c->valid_until - start) * 7 / 8;
+    if (range < 1)
+        range = 1;
+    if (start + range >= c->valid_until)
+        start = c->valid_until - range - 1;
+    return start + (time_t)random_uniform((uint32_t)at_most(range, INT32_MAX));
+}
+
 // A cache fetches soon after its consensus is no longer fresh, at a random time in the first half
 // of the next interval (6.29). With short intervals all that is brought inside its life.
-static time_t next_fetch(const struct stored_consensus *c, time_t now)
+static time_t next_fetch(const struct directory_client *client, enum consensus_flavour flavour,
+                         time_t now)
 {
+    const struct stored_consensus *c = store_consensus(client->relay->store, flavour, 0);
     if (c == NULL || now < c->valid_after || now > c->valid_until)
         return now;
+    if (!client->cache)
+        return next_fetch_of_client(c);
     time_t interval = c->fresh_until - c->valid_after;
     time_t settle = at_most(SETTLE_MAX_S, interval / 16);
     time_t start = c->fresh_until + (settle > 0 ? settle : 1);
@@ -48,8 +67,8 @@ void client_begin_consensuses(struct directory_client *c, time_t now)
 {
     for (unsigned flavour = 0; flavour < CONSENSUS_FLAVOURS; flavour++) {
         struct consensus_download *d = &c->consensuses[flavour];
-        d->due = next_fetch(store_consensus(c->relay->store, flavour, 0), now);
-        d->download = (struct download){0};
+        d->due = next_fetch(c, flavour, now);
+        d->download = d->attempt = (struct download){0};
     }
 }
 
@@ -58,7 +77,7 @@ static bool is_due(const struct directory_client *c, enum consensus_flavour flav
     const struct consensus_download *d = &c->consensuses[flavour];
     const struct stored_consensus *held = store_consensus(c->relay->store, flavour, 0);
     bool expired = held != NULL && now > held->valid_until;
-    return !d->fetching && d->waiting == NULL && (now >= d->due || expired) &&
+    return d->n_fetching == 0 && d->waiting == NULL && (now >= d->due || expired) &&
            download_is_ready(&d->download, now);
 }
 
@@ -79,6 +98,8 @@ static bool choose_source(const struct directory_client *c, struct consensus_dow
                           struct source *out)
 {
     const struct relay *relay = c->relay;
+    if (!c->cache)
+        return client_choose_source(c, d->download.failures, out);
     if (d->download.failures % 3 == 2 && source_choose_cache(relay, &c->failures, NULL, NULL, out))
         return true;
     if (!source_choose_authority(relay, &c->failures, was_tried, d, out)) {
@@ -128,20 +149,29 @@ static void write_headers(const struct directory_client *c, enum consensus_flavo
 
 static uint32_t delay_max_s(const struct directory_client *c)
 {
-    return client_is_testing(c) ? DOWNLOAD_DELAY_TESTING_MAX_S : DOWNLOAD_DELAY_CONSENSUS_MAX_S;
+    if (client_is_testing(c))
+        return DOWNLOAD_DELAY_TESTING_MAX_S;
+    return !c->cache && client_is_beginning(c) ? (uint32_t)DOWNLOAD_DELAY_BEGINNING_MAX_S
+                                               : (uint32_t)DOWNLOAD_DELAY_CONSENSUS_MAX_S;
+}
+
+bool client_ask_for_consensus(struct directory_client *c, enum consensus_flavour flavour,
+                              const struct source *source, bool attempt)
+{
+    char path[PATH_MAX_LENGTH], headers[512];
+    write_path(c, flavour, path);
+    write_headers(c, flavour, headers, sizeof(headers));
+    struct fetch *f = client_fetch(c, FETCH_CONSENSUS, flavour, source, path, headers, NULL, 0);
+    if (f != NULL)
+        f->attempt = attempt;
+    return f != NULL;
 }
 
 static void fetch(struct directory_client *c, enum consensus_flavour flavour, time_t now)
 {
     struct consensus_download *d = &c->consensuses[flavour];
-    char path[PATH_MAX_LENGTH], headers[512];
     struct source source;
-    if (!choose_source(c, d, &source))
-        return;
-    write_path(c, flavour, path);
-    write_headers(c, flavour, headers, sizeof(headers));
-    d->fetching = client_fetch(c, FETCH_CONSENSUS, flavour, &source, path, headers, NULL, 0);
-    if (!d->fetching)
+    if (choose_source(c, d, &source) && !client_ask_for_consensus(c, flavour, &source, false))
         download_failed(&d->download, now, delay_max_s(c));
 }
 
@@ -174,7 +204,11 @@ void client_fetch_consensuses(struct directory_client *c, time_t now)
             source_note_failure(&c->failures, &source, now, client_is_testing(c));
             client_consensus_failed(c, flavour, &source, "its certificates could not be fetched");
         }
-        if (is_due(c, flavour, now))
+        if (!client_wants_flavour(c, flavour))
+            continue;
+        if (!c->cache && client_is_beginning(c))
+            client_attempt_consensus(c, now);
+        else if (is_due(c, flavour, now))
             fetch(c, flavour, now);
     }
 }
@@ -187,8 +221,7 @@ void client_consensus_failed(struct directory_client *c, enum consensus_flavour 
     enum log_level level =
         d->download.failures == WARN_AFTER_FAILURES ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
     log_write(level, "directory: no new %s consensus from %s %s: %s; trying again",
-              client_flavour_name(flavour), source->authority ? "authority" : "cache", source->name,
-              why);
+              client_flavour_name(flavour), source_kind_name(source), source->name, why);
 }
 
 // ---- taking
@@ -214,6 +247,26 @@ static enum consensus_verdict check(struct directory_client *c, const struct con
     if (verdict != CONSENSUS_UNSIGNED)
         note_missing(&c->consensuses[consensus->flavour], &signers);
     return verdict;
+}
+
+// Once an hour, in words that somebody with a wrong clock understands.
+static void judge_clock(struct directory_client *c, const struct consensus *consensus)
+{
+    time_t now = relay_now(c->relay);
+    time_t ahead_s = consensus->valid_after - now, late_s = now - consensus->valid_until;
+    bool told = c->clock_warned_at != 0 && now - c->clock_warned_at < CLOCK_WARN_EVERY_S &&
+                now >= c->clock_warned_at;
+    if (c->cache || told || (ahead_s < CLOCK_EARLY_S && late_s <= 0))
+        return;
+    c->clock_warned_at = now;
+    if (ahead_s >= CLOCK_EARLY_S)
+        log_warn("our clock is %lld s behind the consensus, which is of the future by it: the "
+                 "network can be used only with the right time; check date and time zone",
+                 (long long)ahead_s);
+    else
+        log_warn("the consensus expired %lld s ago by our clock: it is ahead (check date and time "
+                 "zone), or the authorities make no new one",
+                 (long long)late_s);
 }
 
 static const char *judge_times(const struct directory_client *c, const struct consensus *consensus)
@@ -247,10 +300,11 @@ static void put(struct directory_client *c, struct blob *text, struct consensus 
         return; // asked for again when it is due
     relay->counters.directory_consensuses++;
     relay->counters.directory_diffs += was_diff;
-    d->download = (struct download){0};
+    d->download = d->attempt = (struct download){0};
     d->without_diff = false;
     d->n_tried = 0;
-    d->due = next_fetch(store_consensus(relay->store, flavour, 0), now);
+    d->due = next_fetch(c, flavour, now);
+    client_cancel_attempts(c, flavour, NULL);
     client_downloads_reset(c);
     c->missing_known = false;
     log_info("directory: a new %s consensus%s, %zu bytes; the next one in %lld s",
@@ -268,6 +322,9 @@ static void wait_for_certificates(struct directory_client *c, struct fetch *f)
     d->waiting_was_diff = f->answer.was_diff;
     d->waiting_since = relay_now(c->relay);
     d->waiting_source = f->source;
+    d->waiting_source.guard = NULL;
+    client_cancel_attempts(c, f->flavour, f);
+    bootstrap_reached(c->relay, BOOTSTRAP_LOADING_CERTIFICATES);
     f->answer.consensus = NULL;
     log_info("directory: the %s consensus waits for %u certificates",
              client_flavour_name(f->flavour), d->n_missing);
@@ -285,7 +342,10 @@ static void refuse(struct fetch *f, const char *why, bool lied)
 void client_take_consensus(struct fetch *f)
 {
     struct directory_client *c = f->client;
+    if (f->attempt && !client_is_beginning(c))
+        return; // another one was quicker
     const char *wrong = judge_times(c, f->answer.consensus);
+    judge_clock(c, f->answer.consensus);
     if (wrong != NULL) {
         refuse(f, wrong, false);
         return;

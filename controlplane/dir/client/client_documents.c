@@ -7,14 +7,24 @@
 #include "base/log.h"
 #include "crypto/encoding.h"
 #include "dir/client/client_internal.h"
+#include "dir/network_view.h"
+#include "origin/guard/guard.h"
+#include "origin/origin.h"
 
 enum {
     BATCHES_LEAST = 3, // a directory that leaves some out is noticed by the others' answers
     BATCH_LEAST = 32,
     BATCH_MOST = 96,
     BATCH_MOST_MICRODESCRIPTORS = 90,
-    PATH_BYTES = 32 + BATCH_MOST * 45,
+    BATCH_MOST_CLIENT = 500, // it asks over circuits
+    PATH_BYTES = 32 + BATCH_MOST_CLIENT * 45,
+    // A client with enough of them does not ask for fewer, for so long.
+    WORTH_ASKING = 16,
+    FEW_WAIT_S = 600,
+    FEW_WAIT_TESTING_S = 5,
 };
+
+enum { PRIMARIES_MAX = 8 };
 
 static const uint8_t no_digest[32];
 
@@ -83,6 +93,8 @@ struct missing {
 // extra-infos.
 static bool wants_cache(const struct directory_client *c, enum fetch_kind kind, unsigned failures)
 {
+    if (!c->cache)
+        return false; // it has guards
     return c->complete && kind != FETCH_EXTRA_INFOS ? failures % 2 == 0
                                                     : failures >= 3 && failures % 2 == 1;
 }
@@ -110,9 +122,11 @@ static bool find_missing(struct directory_client *c, enum fetch_kind kind, time_
 
 // ---- asking
 
-static size_t batch_size(enum fetch_kind kind, size_t n)
+static size_t batch_size(const struct directory_client *c, enum fetch_kind kind, size_t n)
 {
     size_t most = kind == FETCH_MICRODESCRIPTORS ? BATCH_MOST_MICRODESCRIPTORS : BATCH_MOST;
+    if (!c->cache)
+        most = BATCH_MOST_CLIENT;
     size_t size = (n + BATCHES_LEAST - 1) / BATCHES_LEAST;
     if (size < BATCH_LEAST)
         size = BATCH_LEAST;
@@ -140,9 +154,12 @@ static void write_path(enum fetch_kind kind, const struct wanted *wanted, size_t
     }
 }
 
-static bool choose_source(struct directory_client *c, bool cache, struct source *out)
+static bool choose_source(struct directory_client *c, bool cache, unsigned failures,
+                          struct source *out)
 {
     const struct relay *relay = c->relay;
+    if (!c->cache)
+        return client_choose_source(c, failures, out);
     if (cache && source_choose_cache(relay, &c->failures, client_source_is_busy, c, out))
         return true;
     return source_choose_authority(relay, &c->failures, client_source_is_busy, c, out);
@@ -154,25 +171,92 @@ static bool ask(struct directory_client *c, enum fetch_kind kind, const struct w
 {
     char path[PATH_BYTES];
     struct source source;
+    unsigned failures = client_download_failures(c, kind, wanted[0].key);
     struct wanted *copy = NULL;
-    if (c->n_fetches >= FETCHES_MAX || !choose_source(c, cache, &source) ||
-        (copy = calloc(n, sizeof(*copy))) == NULL)
+    if (c->n_fetches >= FETCHES_MAX || (copy = calloc(n, sizeof(*copy))) == NULL)
         return false;
+    if (!choose_source(c, cache, failures, &source)) {
+        free(copy);
+        return false;
+    }
     memcpy(copy, wanted, n * sizeof(*copy));
     write_path(kind, wanted, n, path);
-    return client_fetch(c, kind, flavour_of(kind), &source, path, NULL, copy, n);
+    c->documents_asked_at = relay_now(c->relay);
+    return client_fetch(c, kind, flavour_of(kind), &source, path, NULL, copy, n) != NULL;
 }
 
 static bool ask_for_all(struct directory_client *c, enum fetch_kind kind, const struct missing *m,
                         bool cache)
 {
-    size_t size = batch_size(kind, m->n);
+    size_t size = batch_size(c, kind, m->n);
     for (size_t at = 0; at < m->n; at += size) {
         size_t n = m->n - at < size ? m->n - at : size;
         if (!ask(c, kind, m->wanted + at, n, cache))
             return false;
     }
     return true;
+}
+
+// ---- a client's
+
+struct primaries {
+    uint8_t rsa_ids[PRIMARIES_MAX][20];
+    unsigned n;
+};
+
+static void add_primary(void *user, const struct guard_info *info)
+{
+    struct primaries *p = user;
+    if (info->primary && p->n < PRIMARIES_MAX)
+        memcpy(p->rsa_ids[p->n++], info->rsa_id, 20);
+}
+
+// Circuits begin at the primary guards: theirs are asked for first.
+static void put_primaries_first(const struct directory_client *c, struct missing *m)
+{
+    const struct origin *origin = c->relay->origin;
+    const struct consensus *consensus = consensus_of(c, FETCH_MICRODESCRIPTORS);
+    struct primaries p = {.n = 0};
+    size_t first = 0;
+    if (origin == NULL || origin->guards == NULL || m->n == 0)
+        return;
+    guards_each(origin->guards, add_primary, &p);
+    for (unsigned i = 0; i < p.n; i++) {
+        const struct router_status *r = consensus_find(consensus, p.rsa_ids[i]);
+        for (size_t j = first; r != NULL && j < m->n; j++) {
+            if (memcmp(m->wanted[j].key, r->digest, 32) != 0)
+                continue;
+            struct wanted other = m->wanted[first];
+            m->wanted[first++] = m->wanted[j];
+            m->wanted[j] = other;
+            break;
+        }
+    }
+}
+
+// 9.11: a few are not worth a request, unless circuits need them.
+static bool is_worth_asking(struct directory_client *c, const struct missing *m, time_t now)
+{
+    if (m->n == 0 || m->n >= WORTH_ASKING ||
+        (c->relay->origin != NULL && !origin_may_build(c->relay->origin, NULL)))
+        return m->n > 0;
+    time_t at = c->documents_asked_at +
+                (client_is_testing(c) ? (time_t)FEW_WAIT_TESTING_S : (time_t)FEW_WAIT_S);
+    if (now >= at || now < c->documents_asked_at)
+        return true;
+    if (c->look_at == 0 || at < c->look_at)
+        c->look_at = at;
+    return false;
+}
+
+static bool is_asked_for(struct directory_client *c, enum fetch_kind kind, struct missing *m,
+                         time_t now)
+{
+    if (c->cache)
+        return m->n > 0;
+    if (kind == FETCH_MICRODESCRIPTORS)
+        put_primaries_first(c, m);
+    return is_worth_asking(c, m, now);
 }
 
 // Whenever a fetch ends it is called again; so what nobody could be asked for has its turn then.
@@ -184,9 +268,12 @@ void client_fetch_documents(struct directory_client *c, time_t now)
     c->look_at = 0;
     for (unsigned kind = FETCH_MICRODESCRIPTORS; kind < FETCH_KINDS; kind++) {
         struct missing groups[2];
+        if (!client_wants_kind(c, kind))
+            continue;
         bool found = find_missing(c, kind, now, groups);
         for (int g = 0; found && g < 2; g++)
-            if (!ask_for_all(c, kind, &groups[g], g == 1) && c->n_fetches == 0)
+            if (is_asked_for(c, kind, &groups[g], now) &&
+                !ask_for_all(c, kind, &groups[g], g == 1) && c->n_fetches == 0)
                 c->look_at = now + 1;
         free(groups[0].wanted);
         free(groups[1].wanted);
@@ -238,5 +325,7 @@ void client_take_documents(struct fetch *f)
     if (bad > 0)
         source_note_failure(&c->failures, &f->source, relay_now(c->relay), client_is_testing(c));
     store_flush(c->relay->store);
+    if (f->kind == FETCH_MICRODESCRIPTORS && n > 0)
+        network_microdescriptors_came(c->relay);
     log_debug("directory: %zu of %zu documents from %s", n, f->n_wanted, f->source.name);
 }

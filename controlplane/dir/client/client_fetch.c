@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "bootstrap.h"
 #include "dir/client/client_internal.h"
+#include "origin/guard/guard.h"
 
 enum {
     TIMEOUT_CONSENSUS_S = 180,
@@ -24,8 +26,20 @@ bool client_source_is_busy(void *client, const uint8_t rsa_id[20])
     return false;
 }
 
+// The guard did what was asked of it, or did not.
+static void end_guard(struct source *source, bool failed)
+{
+    struct guard_use *guard = source->guard;
+    source->guard = NULL;
+    if (guard != NULL && failed)
+        guard_use_failed(guard);
+    else if (guard != NULL)
+        guard_use_end(guard);
+}
+
 static void free_fetch(struct fetch *f)
 {
+    end_guard(&f->source, false);
     answer_release(&f->answer);
     blob_drop(f->answer.body);
     blob_drop(f->answer.base);
@@ -34,15 +48,25 @@ static void free_fetch(struct fetch *f)
     free(f);
 }
 
-// It is over, whatever came of it.
-static void end(struct fetch *f)
+static void leave_list(struct fetch *f)
 {
     struct directory_client *c = f->client;
     LIST_REMOVE(f, entry);
     c->n_fetches--;
-    if (f->kind == FETCH_CONSENSUS)
-        c->consensuses[f->flavour].fetching = false;
-    else
+    if (f->kind != FETCH_CONSENSUS)
+        return;
+    struct consensus_download *d = &c->consensuses[f->flavour];
+    d->n_fetching--;
+    if (d->answering == f)
+        d->answering = NULL;
+}
+
+// It is over, whatever came of it.
+static void end(struct fetch *f)
+{
+    struct directory_client *c = f->client;
+    leave_list(f);
+    if (f->kind != FETCH_CONSENSUS)
         client_downloads_end(c, f->kind, f->wanted, f->n_wanted);
     c->missing_known = false;
     client_wake(c);
@@ -59,8 +83,8 @@ static void failed(struct fetch *f, const char *why, bool by_source)
     if (f->kind == FETCH_CONSENSUS)
         client_consensus_failed(c, f->flavour, &f->source, why);
     else
-        log_info("directory: %s %s was asked for %zu documents: %s",
-                 f->source.authority ? "authority" : "cache", f->source.name, f->n_wanted, why);
+        log_info("directory: %s %s was asked for %zu documents: %s", source_kind_name(&f->source),
+                 f->source.name, f->n_wanted, why);
     end(f);
 }
 
@@ -128,10 +152,29 @@ static void start_reading(struct fetch *f, const struct dir_answer *answer)
         failed(f, "no helper thread", false);
 }
 
+static void progress(void *user, enum dir_stage stage)
+{
+    struct fetch *f = user;
+    struct directory_client *c = f->client;
+    if (stage == DIR_CIRCUIT) {
+        f->reached = true;
+        if (f->source.guard != NULL)
+            (void)guard_use_succeeded(f->source.guard); // a directory request needs no better one
+        bootstrap_reached(c->relay, BOOTSTRAP_CIRCUIT_TO_DIRECTORY);
+    } else if (f->kind == FETCH_CONSENSUS) {
+        bootstrap_reached(c->relay, BOOTSTRAP_LOADING_CONSENSUS);
+        if (f->attempt && c->consensuses[f->flavour].answering == NULL) {
+            c->consensuses[f->flavour].answering = f;
+            client_cancel_attempts(c, f->flavour, f);
+        }
+    }
+}
+
 static void answered(void *user, const struct dir_answer *answer)
 {
     struct fetch *f = user;
     f->connection = NULL;
+    end_guard(&f->source, answer->result != DIR_ANSWERED && !f->reached);
     if (answer->result != DIR_ANSWERED)
         failed(f, answer->why != NULL ? answer->why : "no answer", true);
     else if (answer->status == 200)
@@ -157,6 +200,7 @@ static struct dir_request make_request(struct fetch *f, const char *path, const 
         .body_max = consensus ? ANSWER_CONSENSUS_MAX : ANSWER_DOCUMENTS_MAX,
         .timeout_s = testing ? TIMEOUT_TESTING_S : timeout_s,
         .idle_s = testing ? IDLE_TESTING_S : IDLE_S,
+        .progress = progress,
         .done = answered,
         .user = f,
     };
@@ -180,14 +224,17 @@ static struct fetch *make_fetch(struct directory_client *c, enum fetch_kind kind
     return f;
 }
 
-bool client_fetch(struct directory_client *c, enum fetch_kind kind, enum consensus_flavour flavour,
-                  const struct source *source, const char *path, const char *headers,
-                  struct wanted *wanted, size_t n_wanted)
+struct fetch *client_fetch(struct directory_client *c, enum fetch_kind kind,
+                           enum consensus_flavour flavour, const struct source *source,
+                           const char *path, const char *headers, struct wanted *wanted,
+                           size_t n_wanted)
 {
     struct fetch *f = make_fetch(c, kind, flavour, source);
     if (f == NULL) {
+        struct source unused = *source;
+        end_guard(&unused, false);
         free(wanted);
-        return false;
+        return NULL;
     }
     f->wanted = wanted;
     f->n_wanted = n_wanted;
@@ -195,14 +242,30 @@ bool client_fetch(struct directory_client *c, enum fetch_kind kind, enum consens
     f->connection = dir_connection_start(c->relay, &request);
     if (f->connection == NULL) {
         free_fetch(f);
-        return false;
+        return NULL;
     }
     LIST_INSERT_HEAD(&c->fetches, f, entry);
     c->n_fetches++;
     c->relay->counters.directory_requests++;
+    bootstrap_reached(c->relay, BOOTSTRAP_CONNECTING);
     if (kind != FETCH_CONSENSUS)
         client_downloads_begin(c, kind, wanted, n_wanted);
-    return true;
+    else
+        c->consensuses[flavour].n_fetching++;
+    return f;
+}
+
+void client_cancel_attempts(struct directory_client *c, enum consensus_flavour flavour,
+                            const struct fetch *but)
+{
+    for (struct fetch *f = LIST_FIRST(&c->fetches), *next; f != NULL; f = next) {
+        next = LIST_NEXT(f, entry);
+        if (f == but || !f->attempt || f->flavour != flavour || f->connection == NULL)
+            continue; // those that were answered go on
+        leave_list(f);
+        dir_connection_cancel(f->connection);
+        free_fetch(f);
+    }
 }
 
 // A helper that reads is waited for: the process may end right after. Its fetch goes with the

@@ -17,6 +17,7 @@
 
 enum {
     FETCHES_MAX = 16,           // at a time
+    ATTEMPTS_MAX = 3,           // for the first consensus, at a time
     CERTIFICATES_WAIT_S = 1200, // a consensus waits for certificates that long (9.03)
     CERTIFICATES_WAIT_TESTING_S = 20,
 };
@@ -39,6 +40,8 @@ struct fetch {
     enum fetch_kind kind;
     enum consensus_flavour flavour;
     struct source source;
+    bool reached;                      // a circuit to it stood
+    bool attempt;                      // one of several for the first consensus
     struct dir_connection *connection; // NULL: answered
     bool reading;                      // a helper thread is
     uv_work_t work;
@@ -53,7 +56,11 @@ struct consensus_download {
     struct download download;
     time_t due; // by the one that we have
     bool without_diff;
-    bool fetching;
+    unsigned n_fetching;
+    // A client's first one: the next directory is tried while others have not answered.
+    struct download attempt;
+    time_t attempts_began;
+    struct fetch *answering;                   // one of them does; NULL: none yet
     uint8_t tried[CONFIG_AUTHORITIES_MAX][20]; // authorities, since the last success
     unsigned n_tried;
     // Enough signatures if only some certificates were there.
@@ -74,6 +81,7 @@ struct client_timer {
 
 struct directory_client {
     struct relay *relay;
+    bool cache; // of a relay, which is a directory cache; else a client's
     struct client_timer *timer;
     LIST_HEAD(, fetch) fetches;
     unsigned n_fetches;
@@ -83,6 +91,8 @@ struct directory_client {
     bool missing_known; // nothing has happened since the last look for missing documents
     time_t look_at;     // when one of them may be tried again; 0: none
     time_t last_tick, expire_at;
+    time_t documents_asked_at; // by a client
+    time_t clock_warned_at;
     bool complete; // has been since the start
     unsigned told; // progress, in percent
     time_t told_at;
@@ -91,6 +101,18 @@ struct directory_client {
 static inline bool client_is_testing(const struct directory_client *c)
 {
     return c->relay->config->testing_network;
+}
+
+// A client needs one flavour, and microdescriptors only.
+static inline bool client_wants_flavour(const struct directory_client *c,
+                                        enum consensus_flavour flavour)
+{
+    return c->cache || flavour == CONSENSUS_MICRODESC;
+}
+
+static inline bool client_wants_kind(const struct directory_client *c, enum fetch_kind kind)
+{
+    return c->cache || kind <= FETCH_MICRODESCRIPTORS;
 }
 
 static inline uint32_t client_delay_max_s(const struct directory_client *c)
@@ -104,14 +126,27 @@ const char *client_flavour_name(enum consensus_flavour flavour); // "ns", "micro
 void client_wake(struct directory_client *c); // tick soon
 
 // ---- client_fetch.c
-// Asks; `path` and `headers` (may be NULL) are copied, `wanted` is the fetch's from now on, also
-// when it fails. Its outcome comes later.
-bool client_fetch(struct directory_client *c, enum fetch_kind kind, enum consensus_flavour flavour,
-                  const struct source *source, const char *path, const char *headers,
-                  struct wanted *wanted, size_t n_wanted);
+// Asks; `path` and `headers` (may be NULL) are copied, `wanted` and the source's guard are the
+// fetch's from now on, also when it fails. Its outcome comes later.
+struct fetch *client_fetch(struct directory_client *c, enum fetch_kind kind,
+                           enum consensus_flavour flavour, const struct source *source,
+                           const char *path, const char *headers, struct wanted *wanted,
+                           size_t n_wanted);
 // True: this source is being asked for documents.
 bool client_source_is_busy(void *client, const uint8_t rsa_id[20]);
 void client_cancel_all(struct directory_client *c);
+// Other tries for this consensus that were not answered yet.
+void client_cancel_attempts(struct directory_client *c, enum consensus_flavour flavour,
+                            const struct fetch *but);
+
+// ---- client_attempts.c: how a client begins (9.01)
+// It has no consensus that is good for circuits.
+bool client_is_beginning(const struct directory_client *c);
+// Another directory is asked, if it is time.
+void client_attempt_consensus(struct directory_client *c, time_t now);
+// Whom a client asks: a guard once it has any, else, and every now and then after failures,
+// fallback directories and authorities.
+bool client_choose_source(const struct directory_client *c, unsigned failures, struct source *out);
 
 // ---- client_downloads.c: what is known of the tries for single documents
 bool client_download_is_ready(struct directory_client *c, enum fetch_kind kind, const uint8_t *key,
@@ -132,6 +167,9 @@ void client_downloads_free(struct directory_client *c);
 void client_begin_consensuses(struct directory_client *c, time_t now);
 void client_fetch_consensuses(struct directory_client *c, time_t now);
 void client_take_consensus(struct fetch *f);
+// Asks this one for it.
+bool client_ask_for_consensus(struct directory_client *c, enum consensus_flavour flavour,
+                              const struct source *source, bool attempt);
 void client_consensus_failed(struct directory_client *c, enum consensus_flavour flavour,
                              const struct source *source, const char *why);
 // Certificates came: what waited for them is looked at again.
@@ -141,6 +179,8 @@ void client_drop_waiting(struct consensus_download *d);
 // ---- client_certificates.c
 void client_fetch_certificates(struct directory_client *c, time_t now);
 void client_take_certificates(struct fetch *f);
+// Those of which none is there, of this one, even if others have been asked.
+void client_ask_for_certificates(struct directory_client *c, const struct source *source);
 
 // ---- client_documents.c
 void client_fetch_documents(struct directory_client *c, time_t now);

@@ -18,7 +18,7 @@
 enum {
     TICK_MS = 1000,
     BUFFER_FIRST = 4096,
-    REQUEST_HEAD_MAX = 4096,
+    REQUEST_HEAD_MAX = 32 * 1024, // servers take 50000 bytes (6.27)
     NUMBER_DIGITS_MAX = 18,
 };
 
@@ -42,6 +42,7 @@ struct dir_connection {
     bool has_body_length;
     size_t body_length;
     struct http_answer http;
+    bool *cancelled; // set when it is cancelled while somebody is told of its progress
 };
 
 // ---- the answer
@@ -144,6 +145,8 @@ void dir_connection_cancel(struct dir_connection *c)
 {
     if (!c)
         return;
+    if (c->cancelled)
+        *c->cancelled = true;
     leave(c);
     uv_timer_stop(c->timer);
     uv_close((uv_handle_t *)c->timer, timer_closed);
@@ -200,6 +203,19 @@ static void tick(uv_timer_t *timer)
         finish(c, DIR_TIMEOUT, "timed out");
 }
 
+// False: it was cancelled.
+static bool tell(struct dir_connection *c, enum dir_stage stage)
+{
+    bool cancelled = false;
+    if (!c->request.progress)
+        return true;
+    c->cancelled = &cancelled;
+    c->request.progress(c->request.user, stage);
+    if (!cancelled)
+        c->cancelled = NULL;
+    return !cancelled;
+}
+
 // ---- what comes
 
 static bool keep(struct dir_connection *c, const uint8_t *bytes, size_t length)
@@ -231,7 +247,7 @@ static bool take_head(struct dir_connection *c, size_t from)
         finish(c, DIR_MALFORMED, "its answer is no HTTP");
         return false;
     }
-    return true;
+    return c->http.status != 200 || tell(c, DIR_ANSWERING);
 }
 
 static void take(struct dir_connection *c, const uint8_t *bytes, size_t length)
@@ -343,6 +359,8 @@ static void on_circuit(void *user, struct circuit *circuit, enum destroy_reason 
         return;
     }
     c->last_ms = uv_now(c->relay->loop);
+    if (!tell(c, DIR_CIRCUIT))
+        return;
     c->stream = stream_begin(circuit, RELAY_BEGIN_DIR, NULL, 0, &stream_ops, c);
     if (!c->stream)
         finish(c, DIR_UNREACHABLE, "no stream to it");
@@ -434,11 +452,10 @@ static bool write_head(struct dir_connection *c)
     address_format(by_circuit ? &r->target.relay.addresses[0] : &r->target.dir_port, host);
     if (r->body)
         snprintf(length, sizeof(length), "Content-Length: %zu\r\n", r->body_length);
-    c->head = malloc(REQUEST_HEAD_MAX);
-    int n = c->head ? snprintf(c->head, REQUEST_HEAD_MAX, "%s %s HTTP/1.0\r\nHost: %s\r\n%s%s\r\n",
-                               r->body ? "POST" : "GET", r->path, host, length,
-                               r->headers ? r->headers : "")
-                    : -1;
+    int n = asprintf(&c->head, "%s %s HTTP/1.0\r\nHost: %s\r\n%s%s\r\n", r->body ? "POST" : "GET",
+                     r->path, host, length, r->headers ? r->headers : "");
+    if (n < 0)
+        c->head = NULL;
     c->head_length = n > 0 ? (size_t)n : 0;
     return n > 0 && n < REQUEST_HEAD_MAX;
 }

@@ -37,6 +37,11 @@ enum dir_result {
     DIR_NO_MEMORY,
 };
 
+enum dir_stage {
+    DIR_CIRCUIT,   // to the directory stands
+    DIR_ANSWERING, // the head of an answer came, with status 200
+};
+
 struct dir_answer {
     enum dir_result result;
     const char *why;         // of what is not DIR_ANSWERED, for the log
@@ -58,6 +63,8 @@ struct dir_request {
     size_t body_max;    // of the answer; 0: only its head is wanted, and is the end
     unsigned timeout_s; // for all of it
     unsigned idle_s;    // at most so long without a byte; 0: as long as timeout_s
+    // How far it is; may be NULL. The request may be cancelled from inside.
+    void (*progress)(void *user, enum dir_stage stage);
     // Never from inside dir_connection_start or dir_connection_cancel. It may start others.
     void (*done)(void *user, const struct dir_answer *answer);
     void *user;

@@ -10,6 +10,7 @@
 enum {
     DOWNLOAD_DELAY_MAX_S = 3600,
     DOWNLOAD_DELAY_CONSENSUS_MAX_S = 900, // it has a third of its life left when it is asked for
+    DOWNLOAD_DELAY_BEGINNING_MAX_S = 300, // somebody waits for it
     DOWNLOAD_DELAY_TESTING_MAX_S = 10,
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Choosing authorities and caches.
+// Choosing authorities, caches, fallback directories and guards.
 #include "dir/client/source.h"
 
 #include <string.h>
@@ -9,6 +9,9 @@
 #include "dir/store/store.h"
 #include "identity/identity.h"
 #include "netdoc/microdescriptor.h"
+#include "origin/guard/guard.h"
+#include "origin/node/node.h"
+#include "origin/origin.h"
 #include "relay.h"
 
 enum {
@@ -16,6 +19,7 @@ enum {
     AVOIDED_MAX_S = 1800,
     AVOIDED_TESTING_S = 5,
     CACHE_DRAWS = 16,
+    GUARD_DRAWS = 6, // of the three that may be
 };
 
 static bool is_ourselves(const struct relay *relay, const uint8_t rsa_id[20])
@@ -72,16 +76,18 @@ void source_note_success(struct source_failures *failures, const struct source *
 
 // ---- authorities
 
-// One whose OR port did not do is tried by its directory port every second time.
-static void fill_authority(const struct config_authority *a, unsigned failures, struct source *out)
+// One whose OR port did not do is tried by its directory port every second time; but a client never
+// asks in the clear.
+static void fill_authority(const struct config_authority *a, bool dir_port, unsigned failures,
+                           struct source *out)
 {
-    *out = (struct source){.authority = true};
+    *out = (struct source){.kind = SOURCE_AUTHORITY};
     memcpy(out->target.relay.rsa_id, a->identity, 20);
-    if (a->dir_port != 0) {
+    if (dir_port && a->dir_port != 0) {
         out->target.dir_port = a->address;
         out->target.dir_port.port = a->dir_port;
     }
-    if (a->dir_port == 0 || failures % 2 == 0) {
+    if (!dir_port || a->dir_port == 0 || failures % 2 == 0) {
         out->target.relay.addresses[0] = a->address;
         out->target.relay.addresses[0].port = a->or_port;
         out->target.relay.n_addresses = 1;
@@ -108,8 +114,86 @@ bool source_choose_authority(const struct relay *relay, const struct source_fail
     const struct config_authority *a = chosen[0] != NULL ? chosen[0] : chosen[1];
     if (a == NULL)
         return false;
-    fill_authority(a, failures_of(failures, a->identity), out);
+    fill_authority(a, config_is_relay(config), failures_of(failures, a->identity), out);
     return true;
+}
+
+// ---- fallback directories
+
+static void fill_fallback(const struct config_fallback *f, struct source *out)
+{
+    *out = (struct source){.kind = SOURCE_FALLBACK};
+    struct link_target *target = &out->target.relay;
+    memcpy(target->rsa_id, f->identity, 20);
+    target->has_ed_id = f->has_ed_identity;
+    memcpy(target->ed_id, f->ed_identity, sizeof(target->ed_id));
+    target->addresses[0] = f->address;
+    target->n_addresses = 1;
+    memcpy(out->name, f->nickname, sizeof(out->name) - 1);
+}
+
+bool source_choose_fallback(const struct relay *relay, const struct source_failures *failures,
+                            source_busy_fn busy, void *user, struct source *out)
+{
+    const struct config *config = relay->config;
+    const struct config_fallback *chosen[2] = {NULL, NULL}; // good ones, and those that failed
+    unsigned n[2] = {0, 0};
+    for (unsigned i = 0; i < config->fallback_directory_count; i++) {
+        const struct config_fallback *f = &config->fallback_directories[i];
+        if (busy != NULL && busy(user, f->identity))
+            continue;
+        bool failed = failed_lately(failures, f->identity, relay_now(relay));
+        if (random_uniform(++n[failed]) == 0)
+            chosen[failed] = f;
+    }
+    const struct config_fallback *f = chosen[0] != NULL ? chosen[0] : chosen[1];
+    if (f != NULL)
+        fill_fallback(f, out);
+    return f != NULL;
+}
+
+// ---- guards
+
+static void fill_guard(struct guard_use *use, const struct own_circuit_hop *hop,
+                       const struct node *node, struct source *out)
+{
+    *out = (struct source){.kind = SOURCE_GUARD, .guard = use};
+    out->target.relay = hop->target;
+    out->target.has_ntor_key = hop->has_ntor_key;
+    memcpy(out->target.ntor_key, hop->ntor_key, sizeof(out->target.ntor_key));
+    if (node != NULL)
+        memcpy(out->name, node->status->nickname, sizeof(out->name) - 1);
+}
+
+bool source_choose_guard(const struct relay *relay, const struct source_failures *failures,
+                         struct source *out)
+{
+    const struct guard_restriction any = {.for_directory = true};
+    if (relay->origin == NULL || relay->origin->guards == NULL)
+        return false;
+    for (unsigned i = 0; i < GUARD_DRAWS; i++) {
+        struct own_circuit_hop hop = {0};
+        const struct node *node = NULL;
+        struct guard_use *use = guard_choose(relay->origin->guards, &any, &hop, &node);
+        if (use == NULL)
+            return false;
+        bool last = i + 1 == GUARD_DRAWS;
+        if (last || !failed_lately(failures, hop.target.rsa_id, relay_now(relay))) {
+            fill_guard(use, &hop, node, out);
+            return true;
+        }
+        guard_use_end(use);
+    }
+    return false;
+}
+
+const char *source_kind_name(const struct source *source)
+{
+    static const char *const names[] = {[SOURCE_CACHE] = "cache",
+                                        [SOURCE_AUTHORITY] = "authority",
+                                        [SOURCE_FALLBACK] = "fallback directory",
+                                        [SOURCE_GUARD] = "guard"};
+    return names[source->kind];
 }
 
 // ---- caches

@@ -32,7 +32,7 @@ static struct {
 static unsigned n_kept;
 
 struct dir_connection {
-    bool open;
+    bool open, begun;
     struct dir_request request;
     char path[8192];
     char headers[512];
@@ -286,7 +286,7 @@ static void add_document(struct body *b, const char *path, unsigned relay, time_
 
 static void add_documents(struct body *b, const char *path, enum behaviour behaviour)
 {
-    time_t valid_after = fake_valid_after(fake.now);
+    time_t valid_after = fake_valid_after(fake.now - fake.behind_s);
     for (unsigned i = 0; i < FAKE_RELAYS; i++) {
         if (behaviour == LEAVES_OUT && i % 2 == 1)
             continue;
@@ -317,7 +317,7 @@ static unsigned add_consensus(struct body *b, const struct dir_connection *c,
 {
     enum consensus_flavour flavour =
         strstr(c->path, "consensus-microdesc") != NULL ? CONSENSUS_MICRODESC : CONSENSUS_NS;
-    time_t valid_after = fake_valid_after(fake.now);
+    time_t valid_after = fake_valid_after(fake.now - fake.behind_s);
     if (behaviour == LAGS)
         valid_after -= fake.interval;
     char hex[HEX_TEXT_SIZE(32)];
@@ -381,6 +381,9 @@ static void answer(struct dir_connection *c, enum behaviour behaviour)
     struct body b = {0};
     b.file = open_memstream(&b.text, &b.length);
     struct dir_answer a = {.result = DIR_ANSWERED, .reason = "as it is"};
+    bool up = behaviour != UNREACHABLE && c->request.progress != NULL;
+    if (up)
+        c->request.progress(c->request.user, DIR_CIRCUIT);
     if (behaviour == UNREACHABLE)
         a = (struct dir_answer){.result = DIR_UNREACHABLE, .why = "no connection"};
     else if (behaviour == ENDLESS)
@@ -395,6 +398,8 @@ static void answer(struct dir_connection *c, enum behaviour behaviour)
     if (a.result == DIR_ANSWERED)
         a.body = pack(&b, compression);
     free(b.text);
+    if (up && a.status == 200)
+        c->request.progress(c->request.user, DIR_ANSWERING);
     c->open = false;
     c->request.done(c->request.user, &a);
     blob_drop(a.body);
@@ -403,6 +408,8 @@ static void answer(struct dir_connection *c, enum behaviour behaviour)
 static enum behaviour behaviour_of(const struct dir_connection *c)
 {
     const uint8_t *id = c->request.target.relay.rsa_id;
+    if (id[0] >= 0xb0 && id[1] == 0xbb)
+        return fake.fallbacks[id[0] - 0xb0];
     return id[0] >= 0xa0 && id[1] == 0xaa ? fake.authorities[id[0] - 0xa0] : fake.caches;
 }
 
@@ -414,11 +421,22 @@ unsigned fake_network_open(void)
     return n;
 }
 
+static void begin_answer(struct dir_connection *c)
+{
+    if (c->begun || c->request.progress == NULL)
+        return;
+    c->begun = true;
+    c->request.progress(c->request.user, DIR_CIRCUIT);
+    c->request.progress(c->request.user, DIR_ANSWERING);
+}
+
 unsigned fake_network_answer(void)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < FAKE_REQUESTS_MAX; i++)
-        if (connections[i].open && behaviour_of(&connections[i]) != SILENT) {
+        if (connections[i].open && behaviour_of(&connections[i]) == STALLS) {
+            begin_answer(&connections[i]);
+        } else if (connections[i].open && behaviour_of(&connections[i]) != SILENT) {
             answer(&connections[i], behaviour_of(&connections[i]));
             n++;
         }
@@ -431,7 +449,13 @@ static void count(const struct dir_connection *c)
 {
     bool authority = c->request.target.relay.rsa_id[1] == 0xaa;
     size_t length = strlen(c->path);
+    bool fallback = c->request.target.relay.rsa_id[1] == 0xbb;
     fake.requests++;
+    fake.of_authorities += authority;
+    fake.of_fallbacks += fallback;
+    fake.of_caches += !authority && !fallback;
+    fake.in_clear += c->request.target.relay.n_addresses == 0;
+    snprintf(fake.last_path, sizeof(fake.last_path), "%s", c->path);
     if (length > fake.longest_path)
         fake.longest_path = length;
     if (strstr(c->path, "/tor/status-vote/") == c->path) {
@@ -444,7 +468,8 @@ static void count(const struct dir_connection *c)
         fake.extra_infos_of_caches += extra && !authority;
         fake.by_authorities += !extra && authority;
         fake.by_caches += !extra && !authority;
-        fake.documents++;
+        if (fake.documents++ == 0)
+            memcpy(fake.first_documents_path, fake.last_path, sizeof(fake.last_path));
         char separator = strstr(c->path, "/tor/micro/") == c->path ? '-' : '+';
         for (const char *at = c->path; (at = strchr(at, separator)) != NULL; at++)
             fake.documents++;
@@ -538,5 +563,18 @@ void fake_network_configure(struct config *config)
         address_parse("10.0.0.1", &a->address);
         a->or_port = 5000;
         a->dir_port = 7000;
+    }
+}
+
+void fake_network_add_fallbacks(struct config *config)
+{
+    config->fallback_directory_count = FAKE_FALLBACKS;
+    for (unsigned i = 0; i < FAKE_FALLBACKS; i++) {
+        struct config_fallback *f = &config->fallback_directories[i];
+        snprintf(f->nickname, sizeof(f->nickname), "fallback%u", i);
+        memset(f->identity, 0xbb, sizeof(f->identity));
+        f->identity[0] = (uint8_t)(0xb0 + i);
+        f->address = address_ipv4(0x0a000010 + i, 5000);
+        f->or_port = 5000;
     }
 }

@@ -87,6 +87,7 @@ static int set_up(void **state)
     memset(&relay, 0, sizeof(relay));
     fake_network_reset(1800000000 + 5 * 60);
     fake_network_configure(&config);
+    config.or_port = 9001; // a relay, and so a cache
     snprintf(config.data_directory, sizeof(config.data_directory), "%s", dir.path);
     memset(identity.rsa_id, 0xff, sizeof(identity.rsa_id));
     uv_loop_init(&loop);

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "base/log.h"
+#include "bootstrap.h"
 #include "circuit/circuit.h"
 #include "connection.h"
 #include "dir/client/client.h"
@@ -26,6 +27,7 @@
 #include "onion/onion.h"
 #include "origin/origin.h"
 #include "relay.h"
+#include "status/status.h"
 #include "stream/circuit_streams.h"
 
 enum {
@@ -120,6 +122,15 @@ static void tick(uv_timer_t *timer)
         origin_tick(relay->origin);
 }
 
+// A node works without it: nobody can ask it how it is.
+static void start_status(struct relay *relay)
+{
+    char error[512];
+    relay->status = status_server_create(relay, error, sizeof(error));
+    if (!relay->status)
+        log_warn("ramson status will not work: %s", error);
+}
+
 static void listen_on(struct relay *relay, const struct address *address)
 {
     for (unsigned i = 0; i < relay->n_workers; i++) {
@@ -183,7 +194,8 @@ static bool make_relay_parts(struct relay *relay)
 // What only our own applications use.
 static bool make_client_parts(struct relay *relay, char *error, size_t error_size)
 {
-    return (relay->origin = origin_create(relay, error, error_size));
+    return (relay->bootstrap = bootstrap_create()) &&
+           (relay->origin = origin_create(relay, error, error_size));
 }
 
 static bool make_parts(struct controlplane *cp, char *error, size_t error_size)
@@ -195,13 +207,14 @@ static bool make_parts(struct controlplane *cp, char *error, size_t error_size)
     snprintf(error, error_size, "no memory for the control plane");
     return make_common_parts(relay) &&
            (!config_is_relay(relay->config) || make_relay_parts(relay)) &&
-           (relay->config->socks_count == 0 || make_client_parts(relay, error, error_size)) &&
+           (!config_is_client(relay->config) || make_client_parts(relay, error, error_size)) &&
            (relay->directory_client = directory_client_create(relay));
 }
 
 static void free_parts(struct controlplane *cp)
 {
     struct relay *relay = &cp->relay;
+    status_server_free(relay->status);
     directory_client_free(relay->directory_client); // before the origin, whose guards it uses
     origin_free(relay->origin);
     relay->origin = NULL;
@@ -216,6 +229,7 @@ static void free_parts(struct controlplane *cp)
     dos_free(relay->dos);
     directory_store_free(relay->store);
     parameters_free(relay->parameters);
+    bootstrap_free(relay->bootstrap);
     identity_free(relay->identity);
     if (cp->lock_fd >= 0)
         close(cp->lock_fd);
@@ -248,6 +262,7 @@ struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct con
     if (relay->directory_server)
         streams_accept_directory(relay, directory_server_accept);
     start_loop_handles(cp, loop);
+    start_status(relay);
     for (unsigned i = 0; i < config->address_count; i++) {
         struct address address = config->addresses[i];
         address.port = config->or_port;
@@ -290,6 +305,8 @@ void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *
     cp->relay.stopping = true;
     cp->stopped = done;
     cp->stopped_user = user;
+    status_server_free(cp->relay.status);
+    cp->relay.status = NULL;
     publisher_free(cp->relay.publisher); // an authority may take its time
     cp->relay.publisher = NULL;
     directory_client_free(cp->relay.directory_client);
@@ -318,4 +335,11 @@ void controlplane_traffic(struct controlplane *cp, uint64_t read_bytes, uint64_t
 const struct counters *controlplane_counters(const struct controlplane *cp)
 {
     return &cp->relay.counters;
+}
+
+void controlplane_set_counters(struct controlplane *cp,
+                               void (*sum)(void *user, struct counters *sum), void *user)
+{
+    cp->relay.sum_counters = sum;
+    cp->relay.sum_counters_user = user;
 }

@@ -38,6 +38,9 @@ struct relay {
     unsigned n_helpers;   // helper threads that may be busy with onion skins
     unsigned next_worker; // round robin for connections that we make
     struct counters counters;
+    // The workers', which only the program knows: adds them up. May be NULL.
+    void (*sum_counters)(void *user, struct counters *sum);
+    void *sum_counters_user;
     time_t (*wall_clock)(void); // seconds since the epoch; a test may turn it
     uint32_t uptime_s;          // counts from 1 and never jumps: for rates and time-outs
 

@@ -9,12 +9,16 @@
 #include "config/config.h"
 #include "host.h"
 #include "run.h"
+#include "status.h"
 
 static const char help_text[] =
     "ramson: an onion-routing relay on a dataplane of its own\n"
     "\n"
     "  ramson run   --config FILE   run in the foreground until SIGINT or SIGTERM\n"
     "  ramson check --config FILE   say what is wrong with a configuration\n"
+    "  ramson status --config FILE [--json]\n"
+    "                               how the one that runs is: bootstrap, guards, circuits, "
+    "streams\n"
     "  ramson --version\n"
     "  ramson --help\n"
     "\n"
@@ -43,24 +47,27 @@ static int say(const struct config_error *error)
     return EXIT_FAILURE;
 }
 
-static int check(const struct config *config)
+static int check(const struct config *config, bool json)
 {
     struct config_error error;
+    (void)json;
     if (!host_check_cpus(config, &error) || !host_check_data_directory(config, &error))
         return say(&error);
     return answer("ok\n");
 }
 
-static int run(const struct config *config)
+static int run(const struct config *config, bool json)
 {
+    (void)json;
     log_set_level(config->log.level);
     return run_relay(config);
 }
 
 static const struct command {
     const char *name;
-    int (*execute)(const struct config *config);
-} commands[] = {{"run", run}, {"check", check}};
+    int (*execute)(const struct config *config, bool json);
+    bool may_be_json;
+} commands[] = {{"run", run, false}, {"check", check, false}, {"status", show_status, true}};
 
 static const struct command *find_command(const char *name)
 {
@@ -100,23 +107,37 @@ static const char *config_argument(char **arguments)
     return file;
 }
 
+// Takes the first one out. False: there is none.
+static bool take_json(char **arguments)
+{
+    for (; *arguments; arguments++) {
+        if (strcmp(*arguments, "--json") != 0)
+            continue;
+        for (; *arguments; arguments++)
+            arguments[0] = arguments[1];
+        return true;
+    }
+    return false;
+}
+
 static int execute(const struct command *command, char **arguments)
 {
     struct config *config;
     struct config_error error;
+    bool json = command->may_be_json && take_json(arguments);
     const char *file = config_argument(arguments);
     if (!file)
         return EXIT_FAILURE;
     if (config_load(file, &config, &error) != 0)
         return say(&error);
-    int status = command->execute(config);
+    int status = command->execute(config, json);
     config_free(config);
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    static const char expected[] = "one of run, check, --version, --help";
+    static const char expected[] = "one of run, check, status, --version, --help";
     char found[160];
     if (argc < 2)
         return complain("no command", expected);

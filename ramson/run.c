@@ -54,13 +54,19 @@ static void print_counters(const struct run *run)
     counters_print(stderr, "sum", &sum);
 }
 
+static void sum_counters(void *user, struct counters *sum)
+{
+    const struct run *run = user;
+    for (unsigned i = 0; i < dataplane_workers(run->dataplane); i++)
+        counters_add(sum, dataplane_counters(run->dataplane, i));
+}
+
 // The descriptor says how much the relay moves.
 static void tell_traffic(uv_timer_t *timer)
 {
     const struct run *run = timer->data;
     struct counters sum = {0};
-    for (unsigned i = 0; i < dataplane_workers(run->dataplane); i++)
-        counters_add(&sum, dataplane_counters(run->dataplane, i));
+    sum_counters(timer->data, &sum);
     if (!run->stopping)
         controlplane_traffic(run->controlplane, sum.rx_bytes, sum.tx_bytes);
 }
@@ -176,8 +182,10 @@ static bool start_planes(struct run *run, const uint16_t *ports)
         run->controlplane = controlplane_start(&run->loop, run->config, run->channels, n,
                                                start_helpers(run), error, sizeof(error));
     }
-    if (run->controlplane)
+    if (run->controlplane) {
+        controlplane_set_counters(run->controlplane, sum_counters, run);
         return true;
+    }
     fprintf(stderr, "ramson: %s\n", error);
     return false;
 }

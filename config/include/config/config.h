@@ -196,6 +196,12 @@ static inline bool config_is_relay(const struct config *config)
     return config->or_port != 0;
 }
 
+// It has circuits of its own, for its applications. A relay may be both.
+static inline bool config_is_client(const struct config *config)
+{
+    return !config_is_relay(config) || config->socks_count > 0;
+}
+
 // What is wrong, and where. Positions count from 1; columns are characters, a tab is one.
 struct config_error {
     char file[256];

@@ -28,4 +28,7 @@ void controlplane_free(struct controlplane *cp);
 // What all workers received and sent since the start; to be told every second (dir/publish.h).
 void controlplane_traffic(struct controlplane *cp, uint64_t read_bytes, uint64_t written_bytes);
 
+// Who adds the workers' counters up when somebody asks for the status of all.
+void controlplane_set_counters(struct controlplane *cp,
+                               void (*sum)(void *user, struct counters *sum), void *user);
 const struct counters *controlplane_counters(const struct controlplane *cp);

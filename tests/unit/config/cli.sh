@@ -55,12 +55,12 @@ done
 
 # Mistakes on the command line.
 help='(see ramson --help)'
-expect 1 '' "ramson: found no command, expected one of run, check, --version, --help $help"
-expect 1 '' "ramson: found \"walk\", expected one of run, check, --version, --help $help" walk
+expect 1 '' "ramson: found no command, expected one of run, check, status, --version, --help $help"
+expect 1 '' "ramson: found \"walk\", expected one of run, check, status, --version, --help $help" walk
 expect 1 '' "ramson: found \"\", expected one of *" ''
 expect 1 '' "ramson: found \"--verbose\", expected one of *" --verbose
 expect 1 '' "ramson: found \"now\" after --version, expected nothing more $help" --version now
-for command in run check; do
+for command in run check status; do
     expect 1 '' "ramson: found no --config, expected --config FILE $help" "$command"
     expect 1 '' "ramson: found --config without a file, expected --config FILE $help" \
         "$command" --config
@@ -82,6 +82,8 @@ for command in run check; do
     expect 1 '' 'r.json:5:3: orport: found an unknown key, expected "or_port"' \
         "$command" --config=r.json
 
+    [ "$command" = status ] && continue
+
     # What this machine has not.
     configuration 's/\[1\]/[1023]/'
     expect 1 '' 'r.json:7:17: dataplane.workers\[0\]: found 1023, expected a cpu that *' \
@@ -97,6 +99,18 @@ for command in run check; do
             "$command" --config r.json
     fi
 done
+
+# Nobody runs there.
+for json in '' --json; do
+    configuration "s|$work/data|$work|"
+    # shellcheck disable=SC2086 # none is none
+    expect 1 '' "ramson: $work: nothing runs with this data directory" status $json --config r.json
+    configuration ''
+    # shellcheck disable=SC2086
+    expect 1 '' "ramson: $work/data: nothing runs *" status --config=r.json $json
+done
+expect 1 '' "ramson: found \"--json\" after --config FILE, *" status --json --config r.json --json
+expect 1 '' "ramson: found \"--json\", expected *" check --json --config r.json
 
 if [ "$(nproc)" -ge 2 ]; then
     configuration ''

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// An origin's side for the status document: guards, circuits and streams, as many as wanted.
+#pragma once
+
+#include <stdbool.h>
+
+struct relay;
+
+struct doubles {
+    unsigned guards, circuits, streams;
+    bool may_build;
+    const char *host; // of every stream's target
+};
+extern struct doubles doubles;
+
+void doubles_set(struct relay *relay); // relay->origin from now on

@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <uv.h>
 
+#include "bootstrap.h"
 #include "circuit/own_internal.h"
 #include "connection.h"
 #include "crypto/cgo_message.h"
@@ -66,6 +67,10 @@ static void dial(struct circuit *c, struct link *link)
     c->own->began_ms = streams_now_us(c->relay->circuits->streams) / 1000;
     c->next = (struct circuit_place){.worker = conn->worker, .conn = conn->handle};
     link_note_circuit(c->relay, conn->worker, conn->handle, 1);
+    if (c->own->path.n_hops > 1) {
+        link_used_by_client(link);
+        bootstrap_reached(c->relay, BOOTSTRAP_BUILDING);
+    }
     circuit_send(c, m);
 }
 

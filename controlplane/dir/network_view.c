@@ -12,6 +12,7 @@
 #include "netdoc/consensus.h"
 #include "origin/node/node.h"
 #include "origin/origin.h"
+#include "origin/pool/circuit_pool.h"
 #include "relay.h"
 
 // The newer one of both flavours; they say the same of what concerns us here.
@@ -84,8 +85,14 @@ void network_microdescriptors_came(struct relay *relay)
     size_t total = node_count(origin->nodes);
     bootstrap_microdescriptors(relay, total - node_list_missing(origin->nodes), total,
                                node_list_paths_percent(origin->nodes));
-    if (origin_may_build(origin, NULL))
-        bootstrap_reached(relay, BOOTSTRAP_ENOUGH);
+    if (!origin_may_build(origin, NULL))
+        return;
+    unsigned before;
+    const char *text;
+    bootstrap_progress(relay, &before, &text);
+    bootstrap_reached(relay, BOOTSTRAP_ENOUGH);
+    if (before < BOOTSTRAP_ENOUGH)
+        circuit_pool_tick(origin->pool); // the first circuit waits for no clock
 }
 
 void network_view_changed(struct relay *relay)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/message.h"
+#include "bootstrap.h"
 #include "circuit/circuit_internal.h"
 #include "dir/parameters.h"
 #include "origin/circuit/origin_circuit_internal.h"
@@ -33,6 +34,8 @@ static void become_open(struct origin_circuit *oc)
 {
     oc->state = ORIGIN_OPEN;
     oc->opened_ms = origin_circuits_now_ms(oc->all);
+    if (oc->purpose == ORIGIN_GENERAL)
+        bootstrap_reached(oc->all->origin->relay, BOOTSTRAP_DONE);
     if (oc->ops && oc->ops->opened)
         oc->ops->opened(oc);
 }

@@ -279,6 +279,11 @@ struct link *link_find(struct relay *relay, uint8_t worker, struct handle conn)
     return link && link->open ? link : NULL;
 }
 
+void link_used_by_client(struct link *link)
+{
+    link->used_by_client = true;
+}
+
 void link_note_circuit(struct relay *relay, uint8_t worker, struct handle conn, int change)
 {
     struct link *link = find_link(relay, worker, conn);

@@ -21,7 +21,8 @@ struct link {
     bool peer_is_relay;
     uint8_t rsa_id[20];
     uint8_t ed_id[32];
-    int circuits; // by link_note_circuit
+    int circuits;        // by link_note_circuit
+    bool used_by_client; // by link_used_by_client
 };
 
 struct link_request {

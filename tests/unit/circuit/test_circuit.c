@@ -99,6 +99,11 @@ static void test_create_refused(void **state)
     desk_expect_close(desk, 0, end, DESTROY_PROTOCOL);
     assert_int_equal(desk->relay.counters.drop_handshake_bad, 5);
 
+    desk->relay.identity = NULL; // a pure client carries nobody's circuits
+    desk_tell_create(desk, CLIENT, end, CELL_CREATE_FAST, body, 20);
+    desk_expect_close(desk, 0, end, DESTROY_PROTOCOL);
+    desk->relay.identity = &desk->identity;
+
     desk->relay.stopping = true;
     desk_tell_create(desk, CLIENT, end, CELL_CREATE_FAST, body, 20);
     desk_expect_close(desk, 0, end, DESTROY_HIBERNATING);

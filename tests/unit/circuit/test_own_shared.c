@@ -86,6 +86,7 @@ static struct handle open_circuit(struct desk *desk, struct asker *asker)
     desk_expect_nothing(desk); // later, not now
     desk_turn(desk);
     assert_int_equal(desk->links[NEAR].circuits, 1);
+    assert_false(desk->links[NEAR].used_by_client); // directory requests are not hidden
     struct handle end = dial(desk, CELL_CREATE_FAST, body, &cookie);
     assert_int_equal(create_fast_server(body, reply, keys, sizeof(keys)), 0);
     desk_tell_created(desk, 0, end, cookie, CELL_CREATED_FAST, reply, sizeof(reply));

@@ -48,6 +48,7 @@ struct link {
     struct peer_link *peer;
     bool open;
     bool peer_is_relay;
+    bool used_by_client;
     uint8_t rsa_id[20];
     int circuits;
 };
@@ -128,6 +129,11 @@ struct link *link_find(struct relay *relay, uint8_t worker, struct handle conn)
     (void)relay;
     struct link *link = link_by_conn(worker, conn);
     return link && link->open ? link : NULL;
+}
+
+void link_used_by_client(struct link *link)
+{
+    link->used_by_client = true;
 }
 
 void link_note_circuit(struct relay *relay, uint8_t worker, struct handle conn, int change)

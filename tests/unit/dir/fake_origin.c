@@ -10,6 +10,7 @@
 #include "origin/guard/guard.h"
 #include "origin/node/node.h"
 #include "origin/origin.h"
+#include "origin/pool/circuit_pool.h"
 #include "relay.h"
 
 struct fake_origin fake_origin;
@@ -84,6 +85,12 @@ void guards_each(const struct guards *g, void (*each)(void *user, const struct g
         guard_id(110 + i, info.rsa_id);
         each(user, &info);
     }
+}
+
+void circuit_pool_tick(struct circuit_pool *pool)
+{
+    (void)pool;
+    fake_origin.pool_ticks++;
 }
 
 void origin_network_changed(struct origin *o)

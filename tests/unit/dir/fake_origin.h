@@ -13,6 +13,7 @@ struct fake_origin {
     bool may_build;   // what origin_may_build says
     bool no_guards;   // none can be used
     unsigned changed; // calls of origin_network_changed
+    unsigned pool_ticks;
     // Of guard uses.
     unsigned chosen, succeeded, failed, ended;
 };

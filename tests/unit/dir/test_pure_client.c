@@ -219,6 +219,7 @@ static void test_resume(void **state)
     fake_origin.may_build = true;
     start();
     assert_int_equal(fake_origin.changed, 1);
+    assert_int_equal(fake_origin.pool_ticks, 1); // circuits are begun at once
     assert_int_equal(bootstrapped(), BOOTSTRAP_ENOUGH);
     assert_whole();
     pass(600, 10);

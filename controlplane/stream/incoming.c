@@ -152,17 +152,11 @@ static void take_of_none(struct circuit *c, const struct message *m)
         close_circuit(c);
 }
 
-// 0: who does not say can only be the first.
-static bool is_from(const struct circuit_streams *of, uint8_t hop)
-{
-    return of->hop == (hop > 0 ? hop : 1);
-}
-
 void circuit_take_stream_message(struct circuit *c, const struct message *m)
 {
     struct circuit_streams *of = c->streams;
     uint16_t id = m->relay.stream_id;
-    if (c->own && (!of || !is_from(of, m->relay.hop))) {
+    if (c->own && (!of || m->relay.hop != of->hop)) {
         close_circuit(c);
         return;
     }

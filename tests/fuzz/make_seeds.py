@@ -156,3 +156,21 @@ for name, head in {
     "body": b"CONNECT a:1 HTTP/1.0\r\nContent-Length: 3\r\n\r\n",
 }.items():
     seed("http_connect", name, b"\0\x09", head)
+
+
+# Circuits of ours: their hops' answers, and what else hops say (fuzz_own_circuit_messages.c).
+ANSWER, WRONG_HOP, SEND, LENGTHEN, STREAM, GIVE_UP, _, DESTROYED, LOST, EARLY = range(240, 250)
+EXTENDED2, TRUNCATED, DROP, NEGOTIATED = 15, 9, 10, 42
+BUILT = 3 * [(ANSWER, 0, b"")]
+for name, kinds, does in (
+        ("streams", 0, [*BUILT, (STREAM, 0, b"a:1\0"), (CONNECTED, 3, b"\1"),
+                        (DATA, 3, b"\1abc"), (END, 3, b"\1\6"), (GIVE_UP, 0, b"")]),
+        ("longer", 26, [*BUILT, (LENGTHEN, 2, b""), (ANSWER, 0, b""), (SEND, 4, b"\12"),
+                        (DROP, 2, b""), (NEGOTIATED, 2, b"\0\0\2\1\0\0\0\0\1")]),
+        ("wrong-answer", 13, [(ANSWER, 0, b""), (ANSWER, 0, bytes(40) + b"\1")]),
+        ("wrong-hop", 0, [*BUILT[:2], (WRONG_HOP, 1, b"")]),
+        ("twice", 5, [*BUILT, (EXTENDED2, 2, b"\0\0\100" + ones(64))]),
+        ("truncated", 0, [*BUILT[:2], (TRUNCATED, 1, b"\0\6")]),
+        ("destroyed", 0, [*BUILT, (STREAM, 0, b"a:1\0"), (DESTROYED, 5, b""), (LOST, 8, b"")]),
+        ("early", 0, [*BUILT, (EARLY, 3, b"\1abc")])):
+    seed("own_circuit_messages", name, b"\2", struct.pack(">H", kinds), steps(*does))

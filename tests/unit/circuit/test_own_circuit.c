@@ -18,252 +18,8 @@
 #include "crypto/ntor_v3.h"
 #include "crypto/random.h"
 #include "crypto/tor1.h"
-#include "desk.h"
+#include "journey.h"
 #include "stream/stream.h"
-
-// ---- the relays of a path
-
-enum relay_kind { PLAIN, CC, CGO, KINDS };
-
-struct far {
-    enum relay_kind kind;
-    struct onion_keys keys;
-    struct circuit_params offer;
-};
-
-struct journey {
-    struct desk *desk;
-    unsigned n;
-    struct far fars[OWN_CIRCUIT_HOPS_MAX + 1];
-    struct own_circuit_path path;
-    struct handle end;
-    uint64_t cookie;
-    struct circuit *circuit;
-    struct onion_answer answer; // the last
-    uint16_t handshake;         // that it answers
-    unsigned early;             // cells so far
-    // what the user was told
-    unsigned built, opened, closed, messages;
-    enum destroy_reason reason;
-    bool by_network;
-    bool refuses;
-    unsigned close_when_built; // from inside
-    bool inside;               // a call of the user's: no callback may come
-};
-
-static void on_hop_built(struct circuit *c, unsigned hops)
-{
-    struct journey *j = own_circuit_user(c);
-    assert_false(j->inside);
-    assert_int_equal(hops, j->built + 1);
-    assert_int_equal(own_circuit_hops_built(c), hops);
-    j->built = hops;
-    if (j->close_when_built == hops)
-        own_circuit_close(c, DESTROY_FINISHED);
-}
-
-static void on_opened(struct circuit *c)
-{
-    struct journey *j = own_circuit_user(c);
-    assert_false(j->inside);
-    assert_int_equal(j->built, own_circuit_path(c)->n_hops);
-    j->opened++;
-}
-
-static bool on_message(struct circuit *c, const struct message *m)
-{
-    struct journey *j = own_circuit_user(c);
-    (void)m;
-    assert_false(j->inside);
-    j->messages++;
-    return !j->refuses;
-}
-
-static void on_closed(struct circuit *c, enum destroy_reason reason, bool by_network)
-{
-    struct journey *j = own_circuit_user(c);
-    assert_false(j->inside);
-    assert_true(own_circuit_is_gone(c));
-    j->closed++;
-    j->reason = reason;
-    j->by_network = by_network;
-}
-
-static const struct own_circuit_ops ops = {on_hop_built, on_opened, on_message, on_closed};
-
-static void make_far(struct journey *j, unsigned i, enum relay_kind kind)
-{
-    struct far *far = &j->fars[i];
-    struct own_circuit_hop *hop = &j->path.hops[i];
-    far->kind = kind;
-    far->offer = onion_skin_default_offer;
-    far->keys.key_count = 1;
-    curve25519_generate(&far->keys.keys[0]);
-    curve25519_generate(&far->keys.junk);
-    memset(far->keys.rsa_id, 0x40 + (int)i, sizeof(far->keys.rsa_id));
-    memset(far->keys.ed25519_id, 0x50 + (int)i, sizeof(far->keys.ed25519_id));
-    if (i == 0) { // there is a link to it
-        memcpy(far->keys.rsa_id, j->desk->links[FAR].rsa_id, 20);
-        memcpy(far->keys.ed25519_id, j->desk->links[FAR].ed_id, 32);
-    }
-    memcpy(hop->target.rsa_id, far->keys.rsa_id, 20);
-    memcpy(hop->target.ed_id, far->keys.ed25519_id, 32);
-    hop->target.has_ed_id = true;
-    hop->target.n_addresses = 2;
-    hop->target.addresses[0].family = ADDRESS_IPV6;
-    hop->target.addresses[0].port = 443;
-    hop->target.addresses[1] = address_ipv4(0x05060700 + i, (uint16_t)(9000 + i));
-    hop->has_ntor_key = true;
-    memcpy(hop->ntor_key, far->keys.keys[0].public_key, 32);
-    hop->ntor_v3 = hop->congestion_control = kind != PLAIN;
-    hop->cgo = kind == CGO;
-}
-
-static struct journey *journey_plan(unsigned n, const enum relay_kind *kinds)
-{
-    struct journey *j = calloc(1, sizeof(*j));
-    assert_non_null(j);
-    j->desk = desk_open();
-    j->n = j->path.n_hops = n;
-    for (unsigned i = 0; i < n; i++)
-        make_far(j, i, kinds ? kinds[i] : PLAIN);
-    return j;
-}
-
-static void journey_end(struct journey *j)
-{
-    desk_close(j->desk);
-    assert_int_equal(j->closed, j->circuit ? 1 : 0);
-    free(j);
-}
-
-static void journey_begin(struct journey *j)
-{
-    j->inside = true;
-    j->circuit = own_circuit_build(&j->desk->relay, &j->path, &ops, j);
-    j->inside = false;
-    assert_non_null(j->circuit);
-    desk_expect_nothing(j->desk); // later, not now
-    desk_turn(j->desk);
-}
-
-// ---- a hop's part
-
-static void answer_skin(struct journey *j, unsigned hop, const uint8_t *create2, size_t length)
-{
-    uint8_t body[CELL_BODY_LEN] = {0};
-    struct onion_skin skin;
-    const struct onion_skin *skins[1] = {&skin};
-    memcpy(body, create2, length);
-    assert_int_equal(onion_skin_parse(CELL_CREATE2, body, &skin), DESTROY_NONE);
-    j->handshake = skin.handshake;
-    onion_skins_answer(NULL, &j->fars[hop].keys, &j->fars[hop].offer, skins, &j->answer, 1);
-    assert_int_equal(j->answer.refused, DESTROY_NONE);
-}
-
-// The worker's and the first hop's part, as far as the answer.
-static void take_dial(struct journey *j)
-{
-    struct message *m = desk_expect(j->desk, MSG_CIRCUIT_DIAL);
-    assert_int_equal(m->command, CELL_CREATE2);
-    assert_int_equal(m->worker, j->desk->links[FAR].connection.worker);
-    j->cookie = m->cookie;
-    j->end = desk_new_end(j->desk);
-    answer_skin(j, 0, m->payload, m->length);
-    channel_free(m);
-    struct message *dialled = desk_up(j->desk, 1, MSG_CIRCUIT_DIALLED);
-    dialled->circuit = j->end;
-    dialled->cookie = j->cookie;
-    desk_tell(j->desk, dialled);
-}
-
-// EXTEND2 to hop `hop`, at the one before it.
-static void take_extend(struct journey *j, unsigned hop)
-{
-    struct extend_request request;
-    struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE);
-    assert_int_equal(m->worker, 1);
-    assert_int_equal(m->circuit.generation, j->end.generation);
-    assert_int_equal(m->command, CELL_RELAY_EARLY);
-    j->early++;
-    assert_int_equal(m->relay.command, RELAY_EXTEND2);
-    assert_int_equal(m->relay.hop, hop);
-    assert_int_equal(m->relay.stream_id, 0);
-    assert_true(extend_parse(m->payload, m->length, &request));
-    assert_memory_equal(request.target.rsa_id, j->fars[hop].keys.rsa_id, 20);
-    assert_int_equal(request.target.n_addresses, 1); // a client names no IPv6
-    assert_memory_equal(&request.target.addresses[0], &j->path.hops[hop].target.addresses[1],
-                        sizeof(struct address));
-    answer_skin(j, hop, request.create2, request.create2_length);
-    channel_free(m);
-}
-
-static void tell_answer(struct journey *j, unsigned hop)
-{
-    if (hop == 0)
-        desk_tell_created(j->desk, 1, j->end, j->cookie, CELL_CREATED2, j->answer.body,
-                          j->answer.body_length);
-    else
-        desk_tell_relay_from(j->desk, 1, j->end, hop, RELAY_EXTENDED2, 0, j->answer.body,
-                             j->answer.body_length);
-}
-
-static void expect_hop(struct journey *j)
-{
-    struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ADD_HOP);
-    assert_int_equal(m->circuit.generation, j->end.generation);
-    assert_true(m->secret);
-    assert_int_equal(m->crypto.kind, j->answer.crypto.kind);
-    assert_memory_equal(m->crypto.material, j->answer.crypto.material,
-                        m->crypto.kind == CIRCUIT_CRYPTO_CGO ? CGO_MATERIAL_LEN
-                                                             : TOR1_MATERIAL_LEN);
-    channel_free(m);
-}
-
-static void take_request(struct journey *j, unsigned hop)
-{
-    if (hop == 0)
-        take_dial(j);
-    else
-        take_extend(j, hop);
-}
-
-static void build_hop(struct journey *j, unsigned hop)
-{
-    take_request(j, hop);
-    tell_answer(j, hop);
-    expect_hop(j);
-    assert_int_equal(j->built, hop + 1);
-}
-
-static void build_to(struct journey *j, unsigned hops)
-{
-    journey_begin(j);
-    for (unsigned i = 0; i < hops; i++)
-        build_hop(j, i);
-}
-
-static struct journey *open_journey(unsigned n)
-{
-    struct journey *j = journey_plan(n, NULL);
-    build_to(j, n);
-    assert_int_equal(j->opened, 1);
-    desk_expect_nothing(j->desk);
-    return j;
-}
-
-// It closes, its next hop does not learn why, and the user does, later.
-static void expect_closed(struct journey *j, enum destroy_reason reason, bool by_network)
-{
-    desk_expect_close(j->desk, 1, j->end, DESTROY_NONE);
-    desk_expect_nothing(j->desk);
-    assert_int_equal(j->closed, 0);
-    desk_turn(j->desk);
-    assert_int_equal(j->closed, 1);
-    assert_int_equal(j->reason, reason);
-    assert_int_equal(j->by_network, by_network);
-    assert_int_equal(circuit_table_count(j->desk->relay.circuits), 0);
-}
 
 // ---- handshakes
 
@@ -287,17 +43,17 @@ static void build_mix(unsigned n, const enum relay_kind *kinds)
     for (unsigned i = 0; i < n; i++) {
         bool last = i + 1 == n;
         bool v3 = kinds[i] == CGO || (last && kinds[i] == CC);
-        take_request(j, i);
+        journey_take_request(j, i);
         assert_int_equal(j->handshake, v3 ? HANDSHAKE_NTOR_V3 : HANDSHAKE_NTOR);
         assert_int_equal(j->answer.params.congestion_control, last && kinds[i] != PLAIN);
         assert_int_equal(j->answer.params.cgo, last && kinds[i] == CGO);
         assert_int_equal(j->opened, 0);
-        tell_answer(j, i);
-        expect_hop(j);
+        journey_tell_answer(j, i);
+        journey_expect_hop(j);
     }
     check_last_hop(j);
     own_circuit_close(j->circuit, DESTROY_FINISHED);
-    expect_closed(j, DESTROY_FINISHED, false);
+    journey_expect_closed(j, DESTROY_FINISHED, false);
     journey_end(j);
 }
 
@@ -369,11 +125,11 @@ static void test_wrong_auth(void **state)
     static const enum relay_kind kinds[3] = {CGO, PLAIN, CGO};
     for (unsigned i = 0; i < 3; i++) {
         struct journey *j = journey_plan(3, kinds);
-        build_to(j, i);
-        take_request(j, i);
+        journey_build_to(j, i);
+        journey_take_request(j, i);
         j->answer.body[2 + 32] ^= 1; // the first byte of AUTH
-        tell_answer(j, i);
-        expect_closed(j, DESTROY_PROTOCOL, false);
+        journey_tell_answer(j, i);
+        journey_expect_closed(j, DESTROY_PROTOCOL, false);
         assert_int_equal(j->built, i);
         assert_int_equal(j->opened, 0);
         assert_int_equal(j->desk->relay.counters.own_circuits_failed, 1);
@@ -388,14 +144,14 @@ static void test_increment(void **state)
     static const enum relay_kind kinds[3] = {PLAIN, PLAIN, CGO};
     for (unsigned increment = 29; increment <= 33; increment++) {
         struct journey *j = journey_plan(3, kinds);
-        build_to(j, 2);
+        journey_build_to(j, 2);
         j->fars[2].offer.sendme_inc_cells = (uint8_t)increment;
-        take_request(j, 2);
-        tell_answer(j, 2);
+        journey_take_request(j, 2);
+        journey_tell_answer(j, 2);
         if (increment < 30 || increment > 32) {
-            expect_closed(j, DESTROY_PROTOCOL, false);
+            journey_expect_closed(j, DESTROY_PROTOCOL, false);
         } else {
-            expect_hop(j);
+            journey_expect_hop(j);
             assert_int_equal(j->circuit->sendme_inc_cells, increment);
         }
         journey_end(j);
@@ -413,7 +169,7 @@ static void test_unasked_grant(void **state)
         struct ntor_v3_server server;
         struct extend_request request;
         uint8_t asked[64], keys[92], reply[CELL_BODY_LEN] = {0};
-        build_to(j, 1);
+        journey_build_to(j, 1);
         struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE);
         assert_true(extend_parse(m->payload, m->length, &request));
         channel_free(m);
@@ -429,7 +185,7 @@ static void test_unasked_grant(void **state)
         reply[1] = (uint8_t)length;
         desk_tell_relay_from(j->desk, 1, j->end, 1, RELAY_EXTENDED2, 0, reply, 2 + (size_t)length);
         if (i)
-            expect_closed(j, DESTROY_PROTOCOL, false);
+            journey_expect_closed(j, DESTROY_PROTOCOL, false);
         else
             channel_free(desk_expect(j->desk, MSG_CIRCUIT_ADD_HOP));
         ntor_v3_server_wipe(&server);
@@ -446,11 +202,11 @@ static void test_extended_from_another_hop(void **state)
         if (hop == 2)
             continue;
         struct journey *j = journey_plan(4, NULL);
-        build_to(j, 2);
-        take_request(j, 2);
+        journey_build_to(j, 2);
+        journey_take_request(j, 2);
         desk_tell_relay_from(j->desk, 1, j->end, hop, RELAY_EXTENDED2, 0, j->answer.body,
                              j->answer.body_length);
-        expect_closed(j, DESTROY_PROTOCOL, false);
+        journey_expect_closed(j, DESTROY_PROTOCOL, false);
         journey_end(j);
     }
 }
@@ -460,12 +216,12 @@ static void test_extended_twice(void **state)
     (void)state;
     for (unsigned last = 2; last <= 3; last++) { // while another is due, and when none is
         struct journey *j = journey_plan(3, NULL);
-        build_to(j, last);
+        journey_build_to(j, last);
         if (last < 3)
             channel_free(desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE));
         desk_tell_relay_from(j->desk, 1, j->end, last - 1, RELAY_EXTENDED2, 0, j->answer.body,
                              j->answer.body_length);
-        expect_closed(j, DESTROY_PROTOCOL, false);
+        journey_expect_closed(j, DESTROY_PROTOCOL, false);
         journey_end(j);
     }
 }
@@ -475,8 +231,8 @@ static void test_malformed_extended(void **state)
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
         struct journey *j = journey_plan(3, NULL);
-        build_to(j, 1);
-        take_request(j, 1);
+        journey_build_to(j, 1);
+        journey_take_request(j, 1);
         uint16_t length = j->answer.body_length;
         if (i == 0)
             length = 0;
@@ -486,7 +242,7 @@ static void test_malformed_extended(void **state)
             j->answer.body[1]--; // shorter than ntor's
         desk_tell_relay_from(j->desk, 1, j->end, 1, RELAY_EXTENDED2, i == 3, j->answer.body,
                              length);
-        expect_closed(j, DESTROY_PROTOCOL, false);
+        journey_expect_closed(j, DESTROY_PROTOCOL, false);
         journey_end(j);
     }
 }
@@ -495,8 +251,8 @@ static void test_created_is_not_extended(void **state)
 {
     (void)state;
     struct journey *j = journey_plan(3, NULL);
-    build_to(j, 1);
-    take_request(j, 1);
+    journey_build_to(j, 1);
+    journey_take_request(j, 1);
     // The worker lets no second one through; if it did, nobody would look at it.
     desk_tell_created(j->desk, 1, j->end, j->cookie, CELL_CREATED2, j->answer.body,
                       j->answer.body_length);
@@ -516,11 +272,11 @@ static void test_messages_of_streams(void **state)
         for (unsigned hop = 1; hop <= 3; hop++) {
             bool building = hop == 3; // then even the last one has none
             struct journey *j = journey_plan(3 + building, NULL);
-            build_to(j, 3);
+            journey_build_to(j, 3);
             if (building)
                 channel_free(desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE));
             desk_tell_relay_from(j->desk, 1, j->end, hop, commands[i], 1, "\1\0\0\0\0", 5);
-            expect_closed(j, DESTROY_PROTOCOL, false);
+            journey_expect_closed(j, DESTROY_PROTOCOL, false);
             journey_end(j);
         }
 }
@@ -529,13 +285,13 @@ static void test_other_messages(void **state)
 {
     (void)state;
     for (unsigned refuses = 0; refuses < 2; refuses++) {
-        struct journey *j = open_journey(3);
+        struct journey *j = journey_open(3);
         j->refuses = refuses;
         desk_tell_relay_from(j->desk, 1, j->end, 2, RELAY_DROP, 0, "", 0);
         desk_tell_relay_from(j->desk, 1, j->end, 3, RELAY_INTRODUCE_ACK, 0, "\0\0\0", 3);
         assert_int_equal(j->messages, 2);
         if (refuses)
-            expect_closed(j, DESTROY_PROTOCOL, false);
+            journey_expect_closed(j, DESTROY_PROTOCOL, false);
         desk_expect_nothing(j->desk);
         journey_end(j);
     }
@@ -544,14 +300,14 @@ static void test_other_messages(void **state)
 static void test_relay_early_comes_back(void **state)
 {
     (void)state;
-    struct journey *j = open_journey(3);
+    struct journey *j = journey_open(3);
     struct message *m = desk_up(j->desk, 1, MSG_CIRCUIT_RELAY);
     m->circuit = j->end;
     m->command = CELL_RELAY_EARLY;
     m->relay.command = RELAY_DROP;
     m->relay.hop = 3;
     desk_tell(j->desk, m);
-    expect_closed(j, DESTROY_PROTOCOL, false);
+    journey_expect_closed(j, DESTROY_PROTOCOL, false);
     journey_end(j);
 }
 
@@ -563,13 +319,14 @@ static void test_truncated(void **state)
     for (unsigned hop = 1; hop <= 2; hop++)
         for (unsigned i = 0; i < 4; i++) {
             struct journey *j = journey_plan(3, NULL);
-            build_to(j, 2);
+            journey_build_to(j, 2);
             channel_free(desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE));
             desk_tell_relay_from(j->desk, 1, j->end, hop, RELAY_TRUNCATED, 0, bodies + i, i < 3);
             if (i == 3) // 13.19
-                expect_closed(j, DESTROY_PROTOCOL, false);
+                journey_expect_closed(j, DESTROY_PROTOCOL, false);
             else
-                expect_closed(j, i < 2 ? (enum destroy_reason)bodies[i] : DESTROY_NONE, true);
+                journey_expect_closed(j, i < 2 ? (enum destroy_reason)bodies[i] : DESTROY_NONE,
+                                      true);
             journey_end(j);
         }
 }
@@ -578,7 +335,7 @@ static void test_destroyed(void **state)
 {
     (void)state;
     for (unsigned by_peer = 0; by_peer < 2; by_peer++) {
-        struct journey *j = open_journey(3);
+        struct journey *j = journey_open(3);
         desk_tell_closed(j->desk, 1, j->end, j->cookie, DESTROY_RESOURCELIMIT, by_peer);
         desk_expect_nothing(j->desk);
         desk_turn(j->desk);
@@ -596,7 +353,7 @@ static void test_relay_early(void **state)
     (void)state;
     unsigned budgets[9] = {0};
     for (unsigned i = 0; i < 40; i++) {
-        struct journey *j = open_journey(3);
+        struct journey *j = journey_open(3);
         assert_int_equal(j->early, 2);
         for (unsigned n = 0; n < 12; n++) {
             own_circuit_send(j->circuit, n % 3 + 1, RELAY_DROP, "abc", 3);
@@ -634,7 +391,7 @@ static void test_stream(void **state)
 {
     (void)state;
     static const struct stream_ops stream_ops = {.produce = produce, .closed = stream_closed};
-    struct journey *j = open_journey(3);
+    struct journey *j = journey_open(3);
     assert_non_null(stream_begin(j->circuit, RELAY_BEGIN, "a:1", 4, &stream_ops, NULL));
     struct message *m = desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE);
     assert_int_equal(m->relay.command, RELAY_BEGIN);
@@ -652,7 +409,7 @@ static void test_stream(void **state)
 static void test_eight_hops(void **state)
 {
     (void)state;
-    struct journey *j = open_journey(OWN_CIRCUIT_HOPS_MAX);
+    struct journey *j = journey_open(OWN_CIRCUIT_HOPS_MAX);
     assert_int_equal(j->early, 7);
     assert_true(j->desk->links[FAR].used_by_client); // 1.36
     assert_false(own_circuit_extend(j->circuit, &j->path.hops[1]));
@@ -666,20 +423,20 @@ static void test_extend(void **state)
     (void)state;
     static const enum relay_kind kinds[3] = {PLAIN, PLAIN, CGO};
     struct journey *j = journey_plan(3, kinds);
-    build_to(j, 2);
+    journey_build_to(j, 2);
     assert_false(own_circuit_extend(j->circuit, &j->path.hops[1])); // not yet
-    build_hop(j, 2);
+    journey_build_hop(j, 2);
     assert_true(j->circuit->congestion_control);
-    make_far(j, 3, PLAIN);
+    journey_make_far(j, 3, PLAIN);
     j->n = 4;
     j->inside = true;
     assert_true(own_circuit_extend(j->circuit, &j->path.hops[3]));
     j->inside = false;
     assert_int_equal(own_circuit_path(j->circuit)->n_hops, 4);
     assert_false(own_circuit_extend(j->circuit, &j->path.hops[3]));
-    take_extend(j, 3);
-    tell_answer(j, 3);
-    expect_hop(j);
+    journey_take_request(j, 3);
+    journey_tell_answer(j, 3);
+    journey_expect_hop(j);
     assert_int_equal(j->opened, 2);
     assert_false(j->circuit->congestion_control);
     assert_int_equal(j->circuit->sendme_inc_cells, 100);
@@ -695,9 +452,9 @@ static void test_closed_by_user(void **state)
     (void)state;
     for (unsigned hops = 0; hops <= 3; hops++) {
         struct journey *j = journey_plan(3, NULL);
-        build_to(j, hops);
+        journey_build_to(j, hops);
         if (hops == 0)
-            take_request(j, 0);
+            journey_take_request(j, 0);
         else if (hops < 3)
             channel_free(desk_expect(j->desk, MSG_CIRCUIT_ORIGINATE));
         j->inside = true;
@@ -707,10 +464,10 @@ static void test_closed_by_user(void **state)
         assert_false(own_circuit_extend(j->circuit, &j->path.hops[1]));
         j->inside = false;
         // What comes late finds nobody.
-        tell_answer(j, hops);
+        journey_tell_answer(j, hops);
         desk_tell_relay_from(j->desk, 1, j->end, 1, RELAY_DATA, 1, "", 0);
         desk_tell_closed(j->desk, 1, j->end, j->cookie, DESTROY_FINISHED, true);
-        expect_closed(j, DESTROY_REQUESTED, false);
+        journey_expect_closed(j, DESTROY_REQUESTED, false);
         assert_int_equal(j->built, hops);
         journey_end(j);
     }
@@ -722,8 +479,8 @@ static void test_closed_from_inside(void **state)
     for (unsigned hops = 1; hops <= 3; hops++) {
         struct journey *j = journey_plan(3, NULL);
         j->close_when_built = hops;
-        build_to(j, hops);
-        expect_closed(j, DESTROY_FINISHED, false);
+        journey_build_to(j, hops);
+        journey_expect_closed(j, DESTROY_FINISHED, false);
         assert_int_equal(j->opened, 0);
         journey_end(j);
     }
@@ -733,7 +490,7 @@ static void test_closed_before_it_began(void **state)
 {
     (void)state;
     struct journey *j = journey_plan(3, NULL);
-    j->circuit = own_circuit_build(&j->desk->relay, &j->path, &ops, j);
+    j->circuit = own_circuit_build(&j->desk->relay, &j->path, &journey_ops, j);
     own_circuit_close(j->circuit, DESTROY_REQUESTED);
     desk_turn(j->desk);
     assert_int_equal(j->closed, 1);
@@ -763,11 +520,11 @@ static void test_nobody_listens(void **state)
 {
     (void)state;
     struct journey *j = journey_plan(3, NULL);
-    build_to(j, 2);
-    take_request(j, 2);
+    journey_build_to(j, 2);
+    journey_take_request(j, 2);
     own_circuit_set_user(j->circuit, NULL, NULL);
-    tell_answer(j, 2);
-    expect_hop(j);
+    journey_tell_answer(j, 2);
+    journey_expect_hop(j);
     own_circuit_close(j->circuit, DESTROY_REQUESTED);
     desk_turn(j->desk);
     j->circuit = NULL; // so nobody was told
@@ -781,18 +538,18 @@ static void test_paths_that_cannot_be(void **state)
     struct relay *relay = &j->desk->relay;
     struct own_circuit_path path = j->path;
     path.n_hops = 0;
-    assert_null(own_circuit_build(relay, &path, &ops, j));
+    assert_null(own_circuit_build(relay, &path, &journey_ops, j));
     path.n_hops = OWN_CIRCUIT_HOPS_MAX + 1;
-    assert_null(own_circuit_build(relay, &path, &ops, j));
+    assert_null(own_circuit_build(relay, &path, &journey_ops, j));
     path = j->path;
     path.hops[0].has_ntor_key = false; // CREATE_FAST is for one hop only
-    assert_null(own_circuit_build(relay, &path, &ops, j));
+    assert_null(own_circuit_build(relay, &path, &journey_ops, j));
     path = j->path;
     path.hops[2].target.n_addresses = 0;
-    assert_null(own_circuit_build(relay, &path, &ops, j));
+    assert_null(own_circuit_build(relay, &path, &journey_ops, j));
     path = j->path;
     memset(path.hops[1].target.rsa_id, 0, 20);
-    assert_null(own_circuit_build(relay, &path, &ops, j));
+    assert_null(own_circuit_build(relay, &path, &journey_ops, j));
     assert_int_equal(circuit_table_count(relay->circuits), 0);
     journey_end(j);
 }

@@ -214,12 +214,15 @@ static void test_without_weights(void **state)
     (void)state;
     char kept[sizeof(world->weights)];
     memcpy(kept, world->weights, sizeof(kept));
-    static const char *const broken[] = {"", "Wgb=1 Wgd=2", "Wmd=-1"};
+    static const char *const broken[][2] = {
+        {"Wbd=1100", ""}, // and nothing after it
+        {"Wmd=1200", "Wmd=-200"},
+        {"Wmb=8100", "Wmc=8100"},
+    };
     for (size_t i = 0; i < 3; i++) {
-        if (i == 2)
-            memcpy(strstr(world->weights, "Wmd=1200"), "Wmd=-200", 8);
-        else
-            snprintf(world->weights, sizeof(world->weights), "%s", broken[i]);
+        strcpy(strstr(world->weights, broken[i][0]), broken[i][1]);
+        if (i > 0) // what follows stays
+            strcat(world->weights, strstr(kept, broken[i][0]) + 8);
         network_publish(world);
         draw_and_compare("middles without weights", WEIGHT_MIDDLE, 0, any, DRAWS / 2);
         memcpy(world->weights, kept, sizeof(kept));

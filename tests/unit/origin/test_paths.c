@@ -602,6 +602,50 @@ static void test_vanguard_set(void **state)
     small_free(w);
 }
 
+// With room for all who may be in it.
+static void test_vanguard_candidates(void **state)
+{
+    (void)state;
+    struct network *w = small_network(12);
+    struct identity self = {0};
+    bool in[64];
+    snprintf(w->params, sizeof(w->params), "guard-hs-l2-number=19 min_paths_for_circs_pct=50");
+    memcpy(self.rsa_id, w->relays[1].rsa_id, 20);
+    w->relay.identity = &self;
+    network_set_family(w, 1, "relay2");
+    network_set_family(w, 2, "relay1");
+    network_set_family(w, 3, "relay4"); // which may both be in it
+    network_set_family(w, 4, "relay3");
+    w->relays[5].missing = true;
+    w->relays[6].protocols = "Link=4 Relay=1";
+    w->relays[7].flags &= ~(unsigned)ROUTER_STABLE;
+    w->relays[8].flags &= ~(unsigned)ROUTER_FAST;
+    w->config.nodes.exclude_count = 1;
+    w->config.nodes.exclude[0] = by_id(w, 9);
+    network_publish(w);
+    unsigned n = set_of(w, in);
+    assert_int_equal(n, 5);
+    assert_true(in[0] && in[3] && in[4] && in[10] && in[11]);
+    // On a path: neither the last one nor one to avoid is second.
+    w->relay.identity = NULL;
+    network_publish(w);
+    w->origin.guards->n = 1;
+    struct path_request request = {.kind = PATH_VANGUARDS, .has_last = true, .has_avoid = true};
+    request.last = hop_of(w, 3);
+    memcpy(request.avoid, w->relays[4].rsa_id, 20);
+    struct tally t = choose(w, &request);
+    assert_those(t.at[0], "0");
+    assert_those(t.at[1], "12ab");
+    assert_those(t.at[2], "12ab"); // Stable and Fast, too
+    assert_those(t.at[3], "3");
+    // Who is excluded goes at once.
+    w->config.nodes.exclude[0] = by_id(w, 10);
+    network_publish(w);
+    set_of(w, in);
+    assert_true(in[9] && in[11] && !in[10]);
+    small_free(w);
+}
+
 // Lifetimes are even over the days from the least to the most.
 static void test_vanguard_lifetimes(void **state)
 {
@@ -663,6 +707,7 @@ int main(void)
         cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_vanguard_paths),
         cmocka_unit_test(test_vanguard_set),
+        cmocka_unit_test(test_vanguard_candidates),
         cmocka_unit_test(test_vanguard_lifetimes),
         cmocka_unit_test(test_without_vanguards),
     };

@@ -165,13 +165,24 @@ static bool choose_source(struct directory_client *c, bool cache, unsigned failu
     return source_choose_authority(relay, &c->failures, client_source_is_busy, c, out);
 }
 
+static unsigned most_failures(const struct directory_client *c, enum fetch_kind kind,
+                              const struct wanted *wanted, size_t n)
+{
+    unsigned most = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned failures = client_download_failures(c, kind, wanted[i].key);
+        most = failures > most ? failures : most;
+    }
+    return most;
+}
+
 // False: nobody can be asked for more at present.
 static bool ask(struct directory_client *c, enum fetch_kind kind, const struct wanted *wanted,
                 size_t n, bool cache)
 {
     char path[PATH_BYTES];
     struct source source;
-    unsigned failures = client_download_failures(c, kind, wanted[0].key);
+    unsigned failures = most_failures(c, kind, wanted, n);
     struct wanted *copy = NULL;
     if (c->n_fetches >= FETCHES_MAX || (copy = calloc(n, sizeof(*copy))) == NULL)
         return false;
@@ -322,7 +333,7 @@ void client_take_documents(struct fetch *f)
     size_t bad = f->answer.n_documents - n + f->answer.n_malformed;
     counters->directory_documents += n;
     counters->drop_directory_document += bad;
-    if (bad > 0)
+    if (bad > 0 || (!c->cache && n < f->n_wanted))
         source_note_failure(&c->failures, &f->source, relay_now(c->relay), client_is_testing(c));
     store_flush(c->relay->store);
     if (f->kind == FETCH_MICRODESCRIPTORS && n > 0)

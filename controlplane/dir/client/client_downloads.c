@@ -75,10 +75,14 @@ void client_downloads_end(struct directory_client *c, enum fetch_kind kind,
         if (w == NULL)
             continue;
         w->under_way = false;
-        if (is_here(c, kind, wanted[i].key))
+        if (is_here(c, kind, wanted[i].key)) {
             free(digest_table_remove(&c->downloads[kind], wanted[i].key));
-        else
-            download_failed(&w->download, now, client_delay_max_s(c));
+            continue;
+        }
+        download_failed(&w->download, now, client_delay_max_s(c));
+        // A client's other guards may have it, or a fallback directory: somebody may be waiting.
+        if (!c->cache && w->download.failures <= CLIENT_AT_ONCE_FAILURES)
+            w->download.next_try = now;
     }
 }
 

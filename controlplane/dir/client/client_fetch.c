@@ -181,9 +181,9 @@ static void answered(void *user, const struct dir_answer *answer)
         start_reading(f, answer);
     else if (answer->status == 304 && f->kind == FETCH_CONSENSUS)
         failed(f, "it has no newer one yet", false);
-    else // 404 says that it lacks the documents, nothing else of the directory
+    else // 404 says that it lacks the documents: a client had better ask another guard
         failed(f, answer->reason != NULL ? answer->reason : "it refused",
-               answer->status != 404 || f->kind == FETCH_CONSENSUS);
+               answer->status != 404 || f->kind == FETCH_CONSENSUS || !f->client->cache);
 }
 
 // ---- asking

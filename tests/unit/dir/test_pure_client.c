@@ -389,7 +389,9 @@ static void test_network_away(void **state)
     assert_in_range(fake.consensus_requests, 24 * 12 / 2, 24 * 60);
     for (int i = 0; i < FAKE_FALLBACKS; i++)
         fake.fallbacks[i] = ANSWERS;
-    pass(300, 5);
+    for (int i = 0; i < FAKE_AUTHORITIES; i++)
+        fake.authorities[i] = ANSWERS;
+    pass(310, 5);
     assert_whole();
 }
 
@@ -403,12 +405,12 @@ static void test_guards_that_fail(void **state)
             set_up(state);
         fake.caches = bad[i];
         tick();
-        assert_non_null(held());
-        assert_true(missing() > 0 || bad[i] == FORGES);
+        assert_whole(); // of a fallback directory, when three guards were of no use
+        assert_in_range(fake.of_fallbacks + fake.of_authorities, bad[i] == FORGES ? 2 : 3, 12);
         if (bad[i] == UNREACHABLE)
-            assert_true(fake_origin.failed == 3 && fake_origin.succeeded == 0);
+            assert_true(fake_origin.failed >= 3 && fake_origin.succeeded == 0);
         else
-            assert_true(fake_origin.failed == 0 && fake_origin.succeeded == 3);
+            assert_true(fake_origin.failed == 0 && fake_origin.succeeded >= 3);
         pass(6 * HOUR, 10);
         assert_true(missing() < 16);
         assert_true(fake.now <= held()->valid_until);

@@ -56,8 +56,8 @@ struct app_answer {
 // Why it ended before it was connected, for the application (9.28); with END's reason beside it.
 enum app_failure {
     APP_FAILED_END,         // by END: see the reason
-    APP_FAILED_NO_CIRCUIT,  // no relay serves this, or none that had not refused
-    APP_FAILED_TIMEOUT,     // SocksTimeout: two minutes
+    APP_FAILED_NO_CIRCUIT,  // no relay serves this, or none answered in two minutes (SocksTimeout)
+    APP_FAILED_TIMEOUT,     // there was no circuit for two minutes
     APP_FAILED_RESOLVE,     // the name can't be resolved, for good
     APP_FAILED_RESOLVE_NOW, // … for now
     APP_FAILED_REFUSED,     // never asked for: .onion, .exit, a private address, port 0, …

@@ -56,8 +56,8 @@ bool app_stream_is_too_old(const struct app_stream *s)
 void app_stream_try(struct app_stream *s)
 {
     struct origin_circuit *oc = NULL;
-    if (app_stream_is_too_old(s)) {
-        app_stream_end_soon(s, END_TIMEOUT, APP_FAILED_TIMEOUT);
+    if (app_stream_is_too_old(s)) { // C tor tells this from one that waited for a circuit only
+        app_stream_end_soon(s, END_MISC, APP_FAILED_NO_CIRCUIT);
         return;
     }
     switch (circuit_pool_find(pool_of(s), &s->request, (const uint8_t(*)[20])s->not_exits,
@@ -72,7 +72,7 @@ void app_stream_try(struct app_stream *s)
         if (s->reason)
             app_stream_end_soon(s, s->reason, APP_FAILED_END);
         else
-            app_stream_end_soon(s, END_EXITPOLICY, APP_FAILED_NO_CIRCUIT);
+            app_stream_end_soon(s, END_MISC, APP_FAILED_NO_CIRCUIT);
         break;
     }
 }

@@ -498,7 +498,7 @@ static void test_no_exit(void **state)
         world_set_policy(i, "accept 80", "accept 80");
     open_app(&a, APP_CONNECT, "example.com");
     world_run();
-    expect_closed(&a, END_EXITPOLICY, APP_FAILED_NO_CIRCUIT);
+    expect_closed(&a, END_MISC, APP_FAILED_NO_CIRCUIT);
     // One that is not refused, only late.
     struct app b = {0};
     world.may_build = false;
@@ -541,7 +541,7 @@ static void test_circuits_that_do_not_answer(void **state)
     assert_int_equal(world.relay.counters.app_streams_timed_out, 8);
     // After two minutes it is not begun again.
     world_pass(30000);
-    expect_closed(&a, END_TIMEOUT, APP_FAILED_TIMEOUT);
+    expect_closed(&a, END_MISC, APP_FAILED_NO_CIRCUIT);
     assert_int_equal(world_count_streams(), 0);
 }
 

@@ -9,16 +9,15 @@ enum { VERSION = 0, STOP = 1, START = 2, RESPONSE_OK = 1, RESPONSE_ERROR = 2 };
 bool padding_machine_start(struct padding_machine *m, enum padding_machine_type type,
                            uint8_t out[PADDING_NEGOTIATE_LEN])
 {
-    struct writer w = writer_of(out, PADDING_NEGOTIATE_LEN);
     if (m->runs || m->failed)
         return false;
     m->negotiated = m->runs = true;
     m->type = (uint8_t)type;
     m->counter++;
-    write_u8(&w, VERSION);
-    write_u8(&w, START);
-    write_u8(&w, m->type);
-    write_u8(&w, 0); // an answer is not needed; it comes all the same
+    // The answer is not needed; it comes all the same.
+    const uint8_t head[] = {VERSION, START, m->type, 0};
+    struct writer w = writer_of(out, PADDING_NEGOTIATE_LEN);
+    write_bytes(&w, head, sizeof(head));
     write_u32(&w, m->counter);
     return true;
 }

@@ -127,6 +127,26 @@ static void test_restriction(void **state)
     world_free(w);
 }
 
+// One that must not be used counts as one of those to use, so that the exit doesn't bring more of
+// the guards into use.
+static void test_restriction_among_several(void **state)
+{
+    (void)state;
+    struct world *w = world_create(1000);
+    struct world_relay *all[GUARD_SAMPLE_MAX];
+    world_set_parameter(w, "guard-n-primary-guards-to-use", 2);
+    relays_of(w, all);
+    for (unsigned i = 0; i < 50; i++) {
+        struct own_circuit_hop hop;
+        const struct guard_restriction not = {
+            .exit = node_find(w->origin.nodes, all[0]->status.rsa_id)};
+        struct guard_use *use = guard_choose(w->origin.guards, &not, &hop, NULL);
+        assert_ptr_equal(world_guard_of(w, use), all[1]);
+        guard_use_end(use);
+    }
+    world_free(w);
+}
+
 // ---- a guard's death and return
 
 static time_t primary_delay(time_t failing_s)
@@ -374,6 +394,7 @@ static void test_a_better_one_comes(void **state)
     assert_int_equal(guard_use_succeeded(a), GUARD_WAIT);
     assert_int_equal(guard_use_look(b), GUARD_WAIT);
     assert_int_equal(guard_use_look(a), GUARD_USABLE);
+    assert_int_equal(guard_use_look(b), GUARD_WAIT);
     world_pass(s.w, 600);
     assert_int_equal(guard_use_look(b), GUARD_WAIT);
     world_pass(s.w, 1);
@@ -528,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_same_guard_always),
         cmocka_unit_test(test_directory_guards),
         cmocka_unit_test(test_restriction),
+        cmocka_unit_test(test_restriction_among_several),
         cmocka_unit_test(test_death_and_return),
         cmocka_unit_test(test_retries_of_others),
         cmocka_unit_test(test_clock_set_back),

@@ -172,6 +172,13 @@ static void test_unlisted(void **state)
         world_publish(w);
     }
     assert_true(world_now > since + 20 * DAY && world_now <= since + 20 * DAY + HOUR);
+    for (size_t i = 0; i < w->n_relays; i++)
+        w->relays[i].listed = false;
+    world_publish(w);
+    const struct world_guards *g = world_look(w);
+    assert_int_equal(g->primary + g->filtered, 0);
+    for (size_t i = 0; i < g->n; i++)
+        assert_in_range(g->all[i].unlisted_since, world_now - 4 * DAY, world_now - 1);
     world_free(w);
 }
 

@@ -22,6 +22,7 @@
 #include "origin/state/state_file.h"
 #include "origin/state/state_lines.h"
 #include "relay.h"
+#include "whole_file.h"
 
 #include "../dir/temp_dir.h"
 
@@ -358,27 +359,78 @@ static void check_whole(struct desk *d)
     state_file_free(file);
 }
 
+// How long writing takes here: a child is given time for some of it.
+static long measure_ns(const struct desk *d)
+{
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(whole_file_write(temp_path(&d->dir, "measure"), "", 1, 0), 0);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    return (to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec;
+}
+
+static void kill_one(const struct desk *d, long most_ns,
+                     void (*write_them)(const struct temp_dir *dir))
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        write_them(&d->dir);
+        _exit(1);
+    }
+    struct timespec some = {.tv_nsec = 1000000 + random() % most_ns % 500000000};
+    nanosleep(&some, NULL);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
 static void test_killed(void **state)
 {
     struct desk *d = *state;
+    long most_ns = 10000000 + measure_ns(d);
     unsigned written = 0;
     for (unsigned round = 0; round < 200; round++) {
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            write_for_ever(&d->dir);
-            _exit(1);
-        }
-        struct timespec some = {.tv_nsec = 1000000 + random() % 12000000};
-        nanosleep(&some, NULL);
-        assert_int_equal(kill(child, SIGKILL), 0);
-        int status;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        kill_one(d, most_ns, write_for_ever);
         written += temp_exists(&d->dir, "state");
         check_whole(d);
     }
     assert_true(written > 100);
+}
+
+// The same with so much to write that it takes its time.
+enum { LARGE = STATE_FILE_MAX };
+
+static void write_large_for_ever(const struct temp_dir *dir)
+{
+    static char text[LARGE];
+    for (unsigned i = 0;; i++) {
+        memset(text, 'a' + (int)(i % 26), sizeof(text));
+        if (whole_file_write(temp_path(dir, "large"), text, sizeof(text), 0) < 0)
+            _exit(1);
+    }
+}
+
+static void test_killed_while_much_is_written(void **state)
+{
+    struct desk *d = *state;
+    long most_ns = 10000000 + measure_ns(d);
+    unsigned written = 0;
+    for (unsigned round = 0; round < 100; round++) {
+        char *text;
+        size_t length;
+        kill_one(d, most_ns, write_large_for_ever);
+        if (!temp_exists(&d->dir, "large"))
+            continue;
+        assert_int_equal(whole_file_read(temp_path(&d->dir, "large"), LARGE, &text, &length), 0);
+        assert_int_equal(length, LARGE);
+        assert_memory_equal(text, text + 1, LARGE - 1);
+        free(text);
+        written++;
+    }
+    assert_true(written > 50);
 }
 
 int main(void)
@@ -397,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_cannot_be_written),
         cmocka_unit_test(test_change_meanwhile),
         cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_killed_while_much_is_written),
     };
     struct CMUnitTest each[sizeof(tests) / sizeof(tests[0])];
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {

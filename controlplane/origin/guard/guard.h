@@ -29,8 +29,6 @@ void guards_free(struct guards *g); // NULL is fine; every guard_use has ended
 // from another selection now, and circuits so far should get no new streams.
 bool guards_refresh(struct guards *g);
 void guards_tick(struct guards *g); // each second
-// Some relay answered on a link that we made: the network works.
-void guards_note_answer(struct guards *g);
 
 // A guard for a new circuit. NULL: none can be used. `hop` is filled in; also a guard whose
 // microdescriptor is not here yet may be chosen `for_directory` (then without ntor key).

@@ -212,11 +212,6 @@ static bool note_answer(struct guards *g)
     return guard_is_over(before, guards_now(g), guard_parameters(g)->guard_network_down_s);
 }
 
-void guards_note_answer(struct guards *g)
-{
-    g->last_answer = guards_now(g);
-}
-
 enum guard_verdict guard_use_succeeded(struct guard_use *use)
 {
     struct guards *g = use->guards;

@@ -104,7 +104,7 @@ void channel_free(struct message *m)
     struct pooled_message *p = pooled(m);
     for (unsigned i = 0; i < 2; i++)
         if (p->accounts[i])
-            atomic_fetch_sub_explicit(p->accounts[i], 1, memory_order_relaxed);
+            atomic_fetch_sub_explicit(p->accounts[i], 1, memory_order_release);
     if (m->secret)
         explicit_bzero(m, sizeof(*m) + m->length);
     rte_mempool_put(p->pool, p);

@@ -72,7 +72,7 @@ static void take(struct worker *w, struct cell *c)
             end_ask_drained(w, end);
         break;
     case CELL_KIND_JOINED:
-        batch_add_joined(w, c);
+        batch_take_joined(w, c);
         break;
     case CELL_KIND_SPLICE:
     case CELL_KIND_UNSPLICE:

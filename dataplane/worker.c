@@ -144,6 +144,7 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
     // All workers together hold at most half of what the control thread has.
     w->held_messages_max = w->channel->down_pool->size / (2 * w->n_workers);
     shed_init(w);
+    early_init(w);
     random_stream_init(&w->random);
     w->now_us = tsc_us();
     struct record_aead *aead = record_aead_create();
@@ -196,6 +197,7 @@ void worker_release(struct worker *w)
     }
     random_stream_clear(&w->random);
     hops_drop_sending(w);
+    early_release(w);
     batch_release(&w->batch);
     if (w->tcp)
         tcp_stack_destroy(w->tcp);
@@ -213,11 +215,15 @@ void worker_release(struct worker *w)
 static unsigned take_messages(struct worker *w)
 {
     struct message *commands[COMMANDS_PER_TURN];
+    if (w->early.n)
+        early_look(w);
     unsigned n_commands = channel_receive_down(w->channel, commands, COMMANDS_PER_TURN);
     unsigned work = n_commands + crossing_receive(w, n_commands > 0);
     for (unsigned i = 0; i < n_commands; i++)
         command_execute(w, commands[i]);
     hops_flush(w);
+    if (w->early.n)
+        work += early_settle(w, n_commands < COMMANDS_PER_TURN);
     crossing_flush(w);
     return work;
 }
@@ -358,7 +364,7 @@ static bool has_waiting_work(const struct worker *w)
 {
     return !TAILQ_EMPTY(&w->receiving) || !TAILQ_EMPTY(&w->paused) ||
            !TAILQ_EMPTY(&w->transmitting) || !TAILQ_EMPTY(&w->reports) || !TAILQ_EMPTY(&w->dead) ||
-           w->refused || w->drained.owed;
+           w->refused || w->drained.owed || w->early.n > 0;
 }
 
 static void sleep_until_needed(struct worker *w)

@@ -12,6 +12,7 @@
 #include "cell/batch.h"
 #include "cell/circuit_end.h"
 #include "cell/conn.h"
+#include "cell/early.h"
 #include "cell/originate.h"
 #include "cell/shed.h"
 #include "cell/tell.h"
@@ -57,6 +58,7 @@ struct worker {
     struct layer_burst burst;
     struct cell_batch batch;
     struct hops_sending sending;
+    struct early early;
     struct circuit_end *likely_end; // of the cell that is being framed; NULL: not known
 
     struct conn_list receiving;    // have bytes to look at

@@ -66,14 +66,14 @@ static void join(struct circuit *service, struct circuit *client, const uint8_t 
 {
     service->joined_with = client;
     client->joined_with = service;
-    // The service's first: it may answer as soon as the client has RENDEZVOUS2 and speaks.
-    circuit_send(service, join_message(service, client));
+    // The client's first: whatever the service has said already goes behind RENDEZVOUS2.
     struct message *m = join_message(client, service);
     m->peer.relay.command = RELAY_RENDEZVOUS2;
     m->length = (uint16_t)length;
     if (length)
         memcpy(m->payload, handshake, length);
     circuit_send(client, m);
+    circuit_send(service, join_message(service, client));
     service->relay->counters.rendezvous_joined++;
 }
 

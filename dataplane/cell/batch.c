@@ -110,7 +110,7 @@ void batch_add(struct worker *w, struct circuit_end *end, uint8_t command, const
 static bool try_to_hand_up(struct worker *w, const struct batch_item *item, uint8_t kind,
                            const uint8_t *tag, enum destroy_reason *reason)
 {
-    const struct circuit_end *end = item->end;
+    struct circuit_end *end = item->end;
     const struct cell *c = item->cell;
     struct relay_message message;
     w->counters.cells_recognised++;
@@ -139,6 +139,8 @@ static bool try_to_hand_up(struct worker *w, const struct batch_item *item, uint
     memcpy(m->relay.tag, tag, m->relay.tag_length);
     m->length = message.length;
     memcpy(m->payload, message.body, message.length);
+    if (message.command == RELAY_RENDEZVOUS1 || message.command == RELAY_RENDEZVOUS2)
+        end->rendezvous = true;
     crossing_flush(w); // the cells before it
     if (channel_send_up(w->channel, m))
         return true;
@@ -147,8 +149,8 @@ static bool try_to_hand_up(struct worker *w, const struct batch_item *item, uint
     return false;
 }
 
-// To the other of two joined circuits; what was RELAY_EARLY ends here (protocol 7.22).
-static void join_on(struct worker *w, struct circuit_end *end, struct cell *c)
+// What was RELAY_EARLY ends here (protocol 7.22).
+void batch_pass_joined(struct worker *w, struct circuit_end *end, struct cell *c)
 {
     w->counters.cells_joined++;
     c->command = CELL_RELAY;
@@ -157,11 +159,11 @@ static void join_on(struct worker *w, struct circuit_end *end, struct cell *c)
         return;
     }
     c->target = end->peer;
-    batch_add_joined(w, c);
+    batch_take_joined(w, c);
 }
 
-static void hand_up(struct worker *w, const struct batch_item *item, uint8_t kind,
-                    const uint8_t *tag)
+void batch_hand_up(struct worker *w, const struct batch_item *item, uint8_t kind,
+                   const uint8_t *tag)
 {
     enum destroy_reason reason;
     bool taken = try_to_hand_up(w, item, kind, tag, &reason);
@@ -170,8 +172,11 @@ static void hand_up(struct worker *w, const struct batch_item *item, uint8_t kin
         end_close(w, item->end, reason, END_CLOSE_DESTROY | END_CLOSE_REPORT);
 }
 
-static void refuse_unrecognised(struct worker *w, const struct batch_item *item)
+// Nobody's; but there may be somebody soon, when a message of the circuit's has been answered.
+void batch_refuse(struct worker *w, const struct batch_item *item)
 {
+    if (early_hold(w, item->end, item->cell, EARLY_FROM_LINK))
+        return;
     w->counters.drop_cell_unrecognised++;
     cell_free(item->cell);
     end_close(w, item->end, DESTROY_PROTOCOL, END_CLOSE_DESTROY | END_CLOSE_REPORT);
@@ -183,14 +188,14 @@ static void hand_on_forward(struct worker *w, const struct batch_item *item)
     struct circuit_end *end = item->end;
     uint8_t tag[LAYER_TAG_MAX];
     if (layer_recognise(&end->layer, end->layer_kind, item->cgo, item->cell->body, tag)) {
-        hand_up(w, item, end->layer_kind, tag);
+        batch_hand_up(w, item, end->layer_kind, tag);
     } else if (end->joined) {
-        join_on(w, end, item->cell);
+        batch_pass_joined(w, end, item->cell);
     } else if (end->peer.generation) {
         w->counters.cells_forward++;
         end_pass_to_peer(w, end, item->cell);
     } else {
-        refuse_unrecognised(w, item);
+        batch_refuse(w, item);
     }
 }
 
@@ -206,9 +211,9 @@ static void hand_on(struct worker *w, const struct batch_item *item, const uint8
         w->counters.cells_backward++;
         end_pass_to_peer(w, end, item->cell);
     } else if (item->hop) {
-        hand_up(w, item, end->hops.hop[item->hop - 1]->kind, tag);
+        batch_hand_up(w, item, end->hops.hop[item->hop - 1]->kind, tag);
     } else {
-        refuse_unrecognised(w, item); // 3.07
+        batch_refuse(w, item); // 3.07
     }
 }
 
@@ -238,6 +243,18 @@ void batch_run(struct worker *w)
         hand_on(w, &b->items[i], b->tags[i]);
     batch_run_joined(w);
     crossing_flush(w);
+}
+
+void batch_take_joined(struct worker *w, struct cell *c)
+{
+    struct circuit_end *end = end_get(w, c->target);
+    if (!end || end->joined) {
+        batch_add_joined(w, c);
+    } else if (!early_hold(w, end, c, EARLY_FROM_PEER)) {
+        w->counters.drop_cell_unknown_circuit++;
+        cell_free(c);
+        end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
+    }
 }
 
 void batch_add_joined(struct worker *w, struct cell *c)

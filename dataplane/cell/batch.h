@@ -64,4 +64,16 @@ void batch_run(struct worker *w);
 // Gathers a cell that has passed one layer, on its way through the layer towards the origin of
 // `target`. Takes the cell. Not while relay cells are gathered but by batch_run itself.
 void batch_add_joined(struct worker *w, struct cell *c);
+// The same, but the cell waits until `target` is joined, too.
+void batch_take_joined(struct worker *w, struct cell *c);
 void batch_run_joined(struct worker *w);
+// For a circuit that is joined with another: sends a cell of its origin's that is not for us on to
+// the other. Takes the cell. batch_run_joined has to follow.
+void batch_pass_joined(struct worker *w, struct circuit_end *end, struct cell *c);
+// A relay message to us, from a layer of this kind; closes the circuit if nobody can take it. Takes
+// the item's cell.
+void batch_hand_up(struct worker *w, const struct batch_item *item, uint8_t kind,
+                   const uint8_t *tag);
+// One that nobody has recognised: closes the circuit, unless somebody may still come who does. The
+// same.
+void batch_refuse(struct worker *w, const struct batch_item *item);

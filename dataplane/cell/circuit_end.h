@@ -59,6 +59,7 @@ struct circuit_end {
     bool hides_reason : 1; // the link is not told why: it began here (protocol 2.37)
     bool owes_destroy : 1; // on its link's list, which needs no cell until it is sent
     bool joined : 1;       // `peer` is another circuit's end towards its origin
+    bool rendezvous : 1;   // a message came that others' cells may follow (cell/early.h)
     bool asks_drained : 1; // MSG_CIRCUIT_DRAINED is due once its queue is short
     union {
         union layer layer;

@@ -56,6 +56,7 @@ static void tell_key_update(struct worker *w, struct conn *c, const uint8_t hand
         channel_free(m);
     }
     w->counters.drop_message_ring_full++;
+    batch_run(w);
     conn_close(w, c, CONN_CLOSE_LIMIT, TLS_ALERT_INTERNAL_ERROR);
 }
 

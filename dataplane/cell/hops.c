@@ -60,6 +60,28 @@ static bool push(struct worker *w, struct hops *hops, const struct circuit_crypt
     return true;
 }
 
+// What came before, and no hop was known that had sent it: the new one may have.
+static void open_early(struct worker *w, struct circuit_end *end)
+{
+    struct cell_queue cells = early_take(w, end, EARLY_FROM_LINK);
+    struct hop *h = end->hops.hop[end->hops.n - 1];
+    uint8_t tag[LAYER_TAG_MAX];
+    for (struct cell *c; (c = cell_queue_pop(&cells));) {
+        struct batch_item item = {.cell = c, .end = end, .hop = end->hops.n};
+        const struct cgo_job *job = layer_burst_add(w, &h->backward, h->kind, CGO_CLIENT_BACKWARD,
+                                                    c->command, c->body, c->body);
+        layer_burst_run(w);
+        if (layer_recognise(&h->backward, h->kind, job, c->body, tag))
+            batch_hand_up(w, &item, h->kind, tag);
+        else
+            batch_refuse(w, &item);
+        if (end->state != END_OPEN)
+            break;
+    }
+    w->counters.drop_cell_unknown_circuit += cells.count;
+    cell_queue_clear(&cells);
+}
+
 void hops_add(struct worker *w, struct circuit_end *end, const struct circuit_crypto *crypto)
 {
     if (end->state != END_OPEN || end->origin_side || (end->layer_kind && !end_begins_here(end)))
@@ -68,7 +90,9 @@ void hops_add(struct worker *w, struct circuit_end *end, const struct circuit_cr
         end->hops = (struct hops){0};
         end->layer_kind = LAYERS_OF_HOPS;
     }
-    if (!push(w, &end->hops, crypto))
+    if (push(w, &end->hops, crypto))
+        open_early(w, end);
+    else
         end_close(w, end, DESTROY_RESOURCELIMIT, END_CLOSE_DESTROY | END_CLOSE_REPORT);
 }
 

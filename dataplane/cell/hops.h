@@ -23,9 +23,10 @@ struct worker;
 enum {
     HOPS_RELAYS_MAX = 8,
     HOPS_MAX = HOPS_RELAYS_MAX + 1, // and who is behind them, at an onion service
-    // What a worker has: this many for each circuit that there may be, of so many circuits.
-    HOPS_PER_CIRCUIT = 4,
-    HOPS_CIRCUITS_MAX = 16384,
+    // What a worker has: this many for each circuit that there may be, of so many circuits. (Ours
+    // have one end only, so this fits into what others' take.)
+    HOPS_PER_CIRCUIT = 2,
+    HOPS_CIRCUITS_MAX = 32768,
 };
 
 struct hop {

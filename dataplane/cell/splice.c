@@ -145,6 +145,19 @@ static bool can_join(struct worker *w, const struct circuit_end *end, unsigned o
     return is_free || (other->peer_worker == w->index && is_same(other->peer, end->self));
 }
 
+// What came before: from its origin, and for it.
+static void pass_early(struct worker *w, struct circuit_end *end)
+{
+    struct cell_queue from_origin = early_take(w, end, EARLY_FROM_LINK);
+    struct cell_queue for_origin = early_take(w, end, EARLY_FROM_PEER);
+    for (struct cell *c; (c = cell_queue_pop(&for_origin));)
+        batch_add_joined(w, c);
+    batch_run_joined(w);
+    for (struct cell *c; (c = cell_queue_pop(&from_origin));)
+        batch_pass_joined(w, end, c);
+    batch_run_joined(w);
+}
+
 void splice_join(struct worker *w, const struct message *m)
 {
     struct circuit_end *end = end_get(w, m->circuit);
@@ -163,4 +176,5 @@ void splice_join(struct worker *w, const struct message *m)
     end->joined = true;
     end->peer_worker = m->peer.worker;
     end->peer = m->peer.circuit;
+    pass_early(w, end);
 }

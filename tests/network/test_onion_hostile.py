@@ -419,6 +419,28 @@ def rendezvous_before_join(net):
 
 
 @case()
+def rendezvous_first_words(net):
+    """
+    a service that speaks right behind its RENDEZVOUS1: the client hears it
+    """
+    with Hands(net) as hands:
+        for client, service in ((hands.one_hop(), hands.one_hop()),
+                                (hands.two_hops(), hands.two_hops())):
+            cookie, material = os.urandom(20), os.urandom(72)
+            wait_at(client, cookie)
+            cells = service.seal(link.RENDEZVOUS1, cookie)
+            service.hops.append(link.Hop.reversed(material))
+            for number in range(20):
+                cells += service.seal(link.DATA, bytes([number]), stream=7)
+            service.link.send(cells)
+            check(client, link.RENDEZVOUS2, b"")
+            client.hops.append(link.Hop(material))
+            for number in range(20):
+                check(client, link.DATA, bytes([number]))
+            say(client, service)
+
+
+@case()
 def onion_roles(net):
     """
     a circuit with a role: EXTEND2, BEGIN_DIR and the messages of other roles on it

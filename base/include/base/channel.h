@@ -50,7 +50,7 @@ struct message *channel_message_up(struct channel *ch, enum message_type type);
 // How many could be had now but for the reserve; the control thread may add to it at any moment.
 unsigned channel_room_up(const struct channel *ch);
 // Counts the message in up to two accounts until it is freed, on whichever thread. They must live
-// as long; NULL is fine.
+// as long; NULL is fine. Who finds one at 0 (acquire) finds on the rings what was sent before that.
 void channel_charge(struct message *m, _Atomic uint16_t *first, _Atomic uint16_t *second);
 // False (and the message stays the caller's) when the ring is full.
 bool channel_send_up(struct channel *ch, struct message *m);

@@ -62,6 +62,7 @@
     X(cells_forward, "relay cells passed on, away from their origin")                              \
     X(cells_backward, "relay cells passed on, towards their origin")                               \
     X(cells_joined, "relay cells passed on, from one circuit's origin to the other's")             \
+    X(cells_early, "relay cells that waited for what the control thread would say of them")        \
     X(cells_recognised, "relay cells addressed to us")                                             \
     X(cells_originated, "relay cells that we sent")                                                \
     X(cells_cgo, "… of these, relay cells with Counter Galois Onion")                              \

@@ -55,7 +55,8 @@ enum message_type {
                          // CREATED_FAST: installs the keys, then answers
     MSG_CIRCUIT_ADD_HOP, // circuit = an end that we dialled and that was created, crypto (secret),
                          // as the hop has it, forward first: the circuit begins here and has this
-                         // hop, behind those that it had
+                         // hop, behind those that it had. If it can't, it is closed with
+                         // RESOURCELIMIT
     MSG_CIRCUIT_DIAL,   // conn, cookie, command, payload = body of CREATE2: a new end on this link.
                         // Answer: CIRCUIT_DIALLED, then CIRCUIT_CREATED; or CIRCUIT_CLOSED (cookie;
                         // circuit may be invalid)
@@ -68,7 +69,8 @@ enum message_type {
                            // CIRCUIT_CLOSED comes
     MSG_CIRCUIT_ORIGINATE, // circuit = the end that holds the layer towards the origin (the one
                            // away from it once spliced), relay_command, stream_id, tell, payload.
-                           // For one that begins here: relay.hop, and command, RELAY_EARLY or 0.
+                           // For one that begins here: relay.hop, and command, RELAY_EARLY or 0;
+                           // nothing is sent to a hop that it does not have.
                            // While the layer is on its way there it waits. Without memory for the
                            // cell, or for a message up that it asks for, the circuit is closed with
                            // RESOURCELIMIT
@@ -77,10 +79,12 @@ enum message_type {
                       // on the first go to the origin of the second from now on.
                       // peer.relay.command, payload: this message is sent to the first one's origin
                       // before; 0: none. Each of the two circuits gets one: first the one whose
-                      // origin is told nothing yet, so that it is joined when the other's answers.
-                      // What is for us still comes up, and ORIGINATE still works on both; each
-                      // closes for itself. A join that makes no sense is counted and ignored
-    MSG_CIRCUIT_CLOSE, // circuit, close.reason: DESTROY to the link, free the end
+                      // origin is told something, so that what the other's has said already comes
+                      // behind it. What is for us still comes up, and ORIGINATE still works on
+                      // both; each closes for itself. A join that makes no sense is counted and
+                      // ignored
+    MSG_CIRCUIT_CLOSE, // circuit, close.reason: DESTROY to the link, free the end. The link of one
+                       // that begins here is not told why (protocol 2.37)
     MSG_PARAMETERS,    // parameters: the consensus has changed
     MSG_STOP,          // end the worker's loop
 
@@ -99,7 +103,10 @@ enum message_type {
     MSG_CIRCUIT_DIALLED, // circuit, cookie: the end that was asked for stands
     MSG_CIRCUIT_CREATED, // circuit, cookie, command, payload = 509 bytes
     MSG_CIRCUIT_RELAY, // circuit, cookie, command (RELAY or RELAY_EARLY), relay (unpacked), payload
-                       // = relay body: a relay message addressed to us
+                       // = relay body: a relay message addressed to us. As long as a
+                       // RENDEZVOUS1 or RENDEZVOUS2 is not freed, cells behind it that nobody
+                       // recognises wait for what it leads to: CIRCUIT_JOIN or CIRCUIT_ADD_HOP,
+                       // which has to be sent before
     MSG_CIRCUIT_ORIGINATED, // circuit (as it was asked for), cookie, relay.{tag,tag_length}: of a
                             // cell that was sent with ORIGINATE_TELL_TAG; in their order. Before
                             // that cell's SENDME, unless the circuit's ends have two workers

@@ -51,13 +51,11 @@ static struct message *join_message(const struct origin *one, unsigned other_wor
     return m;
 }
 
-// As a rendezvous point does: the service's circuit first, then the client's, with RENDEZVOUS2.
+// As a rendezvous point does: the client's circuit first, with RENDEZVOUS2, then the service's.
 static void join_both(struct origin *client, struct origin *service)
 {
     struct rig *rig = client->link->rig;
     struct peer_cell cell;
-    rig_send(rig, join_message(service, client->link->worker, client->end));
-    assert_false(peer_receive_cell(service->link, &cell));
     struct message *m = join_message(client, service->link->worker, service->end);
     m->peer.relay.command = RELAY_RENDEZVOUS2;
     m->length = 5;
@@ -67,6 +65,8 @@ static void join_both(struct origin *client, struct origin *service)
     assert_true(origin_open(client, &cell));
     assert_int_equal(origin_parse(client, &cell).command, RELAY_RENDEZVOUS2);
     assert_memory_equal(origin_parse(client, &cell).body, "hello", 5);
+    rig_send(rig, join_message(service, client->link->worker, client->end));
+    assert_false(peer_receive_cell(service->link, &cell));
 }
 
 static void pair_join(struct pair *p)

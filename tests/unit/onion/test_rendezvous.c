@@ -52,8 +52,8 @@ static struct handle join(struct desk *desk, unsigned link, unsigned client_work
     struct handle service = desk_circuit(desk, link);
     rendezvous1(body, cookie);
     say(desk, worker, service, RELAY_RENDEZVOUS1, body, COOKIE_LEN + handshake);
-    // Of what goes to two workers, worker 0's comes first here; on one, the service's.
-    bool client_first = client_worker < worker;
+    // Of what goes to two workers, worker 0's comes first here; on one, the client's.
+    bool client_first = client_worker <= worker;
     struct message *first = desk_expect(desk, MSG_CIRCUIT_JOIN);
     struct message *second = desk_expect(desk, MSG_CIRCUIT_JOIN);
     struct message *of_client = client_first ? first : second;

@@ -82,11 +82,12 @@ void network_microdescriptors_came(struct relay *relay)
     if (origin == NULL)
         return;
     origin_network_changed(relay->origin);
-    size_t total = node_count(origin->nodes);
-    bootstrap_microdescriptors(relay, total - node_list_missing(origin->nodes), total,
-                               node_list_paths_percent(origin->nodes));
-    if (!origin_may_build(origin, NULL))
+    if (!origin_may_build(origin, NULL)) {
+        size_t total = node_count(origin->nodes);
+        bootstrap_microdescriptors(relay, total - node_list_missing(origin->nodes), total,
+                                   node_list_paths_percent(origin->nodes));
         return;
+    }
     unsigned before;
     const char *text;
     bootstrap_progress(relay, &before, &text);

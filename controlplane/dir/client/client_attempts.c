@@ -9,7 +9,6 @@
 enum {
     AUTHORITIES_AFTER_S = 6, // fallback directories are there to spare them
     ATTEMPT_DELAY_MAX_S = 60,
-    AT_ONCE_FAILURES = 3, // in a row: then it is no single directory's fault
 };
 
 bool client_is_beginning(const struct directory_client *c)
@@ -54,16 +53,16 @@ static bool choose(const struct directory_client *c, struct consensus_download *
     return false;
 }
 
-// The first failures are answered at once by asking another one; after that they are spread, too.
+// The first failures are answered at once by asking another one, and so is every second one after
+// that; else they are spread.
 static bool may_attempt(const struct consensus_download *d, time_t now)
 {
     if (d->waiting != NULL || d->answering != NULL || d->n_fetching >= ATTEMPTS_MAX)
         return false;
-    if (d->download.failures >= AT_ONCE_FAILURES && !download_is_ready(&d->download, now))
+    bool at_once = d->download.failures < CLIENT_AT_ONCE_FAILURES || d->download.failures % 2 == 0;
+    if (!at_once && !download_is_ready(&d->download, now))
         return false;
-    bool failed_at_once = d->n_fetching == 0 && d->download.failures < AT_ONCE_FAILURES;
-
-    return failed_at_once || download_is_ready(&d->attempt, now);
+    return (at_once && d->n_fetching == 0) || download_is_ready(&d->attempt, now);
 }
 
 void client_attempt_consensus(struct directory_client *c, time_t now)

@@ -218,6 +218,8 @@ void client_consensus_failed(struct directory_client *c, enum consensus_flavour 
 {
     struct consensus_download *d = &c->consensuses[flavour];
     download_failed(&d->download, relay_now(c->relay), delay_max_s(c));
+    if (!c->cache && d->download.failures < CLIENT_AT_ONCE_FAILURES && client_is_beginning(c))
+        d->download.delay_s = 0; // it grows when it is no single directory's fault
     enum log_level level =
         d->download.failures == WARN_AFTER_FAILURES ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
     log_write(level, "directory: no new %s consensus from %s %s: %s; trying again",

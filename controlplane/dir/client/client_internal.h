@@ -18,8 +18,9 @@
 enum {
     FETCHES_MAX = 16, // at a time
     ATTEMPTS_MAX = 3, // for the first consensus, at a time
-    CLIENT_AT_ONCE_FAILURES =
-        3,                      // of a document in a row, after which a client tries another source
+    // In a row, of a document or of the first consensus: then a client no longer asks somebody else
+    // at once.
+    CLIENT_AT_ONCE_FAILURES = 3,
     CERTIFICATES_WAIT_S = 1200, // a consensus waits for certificates that long (9.03)
     CERTIFICATES_WAIT_TESTING_S = 20,
 };

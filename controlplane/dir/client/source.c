@@ -2,6 +2,7 @@
 // Choosing authorities, caches, fallback directories and guards.
 #include "dir/client/source.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -129,7 +130,11 @@ static void fill_fallback(const struct config_fallback *f, struct source *out)
     memcpy(target->ed_id, f->ed_identity, sizeof(target->ed_id));
     target->addresses[0] = f->address;
     target->n_addresses = 1;
-    memcpy(out->name, f->nickname, sizeof(out->name) - 1);
+    if (f->nickname[0] != '\0')
+        memcpy(out->name, f->nickname, sizeof(out->name) - 1);
+    else
+        snprintf(out->name, sizeof(out->name), "$%02X%02X%02X%02X", f->identity[0], f->identity[1],
+                 f->identity[2], f->identity[3]);
 }
 
 bool source_choose_fallback(const struct relay *relay, const struct source_failures *failures,

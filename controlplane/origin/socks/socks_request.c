@@ -124,7 +124,7 @@ static enum socks_progress read_socks4(struct socks_handshake *h, const struct c
         return SOCKS_MORE;
     bool named = address > 0 && address <= 0xff; // 0.0.0.x, not 0.0.0.0
     bool too_long = false;
-    size_t user_length, name_length;
+    size_t user_length = 0, name_length = 0;
     const uint8_t *user = read_string(&r, SOCKS_USER_MAX, &user_length, &too_long);
     const uint8_t *name =
         user && named ? read_string(&r, APP_HOST_MAX, &name_length, &too_long) : NULL;

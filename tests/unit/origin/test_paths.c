@@ -602,14 +602,14 @@ static void test_vanguard_set(void **state)
     small_free(w);
 }
 
-// With room for all who may be in it.
+// Who may be in it: with room for just these, then for all.
 static void test_vanguard_candidates(void **state)
 {
     (void)state;
     struct network *w = small_network(12);
     struct identity self = {0};
     bool in[64];
-    snprintf(w->params, sizeof(w->params), "guard-hs-l2-number=19 min_paths_for_circs_pct=50");
+    snprintf(w->params, sizeof(w->params), "guard-hs-l2-number=5 min_paths_for_circs_pct=50");
     memcpy(self.rsa_id, w->relays[1].rsa_id, 20);
     w->relay.identity = &self;
     network_set_family(w, 1, "relay2");
@@ -628,6 +628,7 @@ static void test_vanguard_candidates(void **state)
     assert_true(in[0] && in[3] && in[4] && in[10] && in[11]);
     // On a path: neither the last one nor one to avoid is second.
     w->relay.identity = NULL;
+    snprintf(w->params, sizeof(w->params), "guard-hs-l2-number=19 min_paths_for_circs_pct=50");
     network_publish(w);
     w->origin.guards->n = 1;
     struct path_request request = {.kind = PATH_VANGUARDS, .has_last = true, .has_avoid = true};

@@ -47,6 +47,8 @@ def main():
          "family-ids ed25519:dXMgdGhlIHRyaXVtcGguICAgIC1UaG9tYXMgUGFpbmU\np6 accept 80,443\n")
     save("port_policy", "accept", "accept 20-23,43,fred,80")
     save("port_policy", "reject", "reject 25,119,135-139,,445")
+    save("node_family", "both", "$D219590AC9513BCDEBBA9AB721007A4CC01BBAE3=a !x relay\n"
+         "ed25519:dXMgdGhlIHRyaXVtcGguICAgIC1UaG9tYXMgUGFpbmU other:a")
     save("router", "descriptor", split(load("descriptors"), "router")[0])
     save("router", "extra-info", split(load("extra-infos"), "extra-info")[0])
     save("protocol_list", "two", "\n".join(re.findall(r"-relay-protocols (.*)", micro)))

@@ -13,7 +13,12 @@
 #include "crypto/record_aead.h"
 #include "machine.h"
 
-enum { BENCHES = CELL_BENCHES + CGO_BENCHES + RECORD_BENCHES, ROUNDS = 15 };
+enum {
+    HOPS_AT = CELL_BENCHES + CGO_BENCHES,
+    RECORDS_AT = HOPS_AT + HOPS_BENCHES,
+    BENCHES = RECORDS_AT + RECORD_BENCHES,
+    ROUNDS = 15,
+};
 
 static const uint64_t sample_ns = 1000 * 1000;
 
@@ -69,8 +74,10 @@ int bench_crypto(bool json, const char *report)
     struct cell_bench *cells = cc ? cell_bench_create(cc, list, &error) : NULL;
     struct cgo_bench *cgo =
         cells && cgo_cipher ? cgo_bench_create(cgo_cipher, list + CELL_BENCHES, &error) : NULL;
+    struct hops_bench *hops =
+        cgo ? hops_bench_create(cc, cgo_cipher, list + HOPS_AT, &error) : NULL;
     struct record_bench *records =
-        cgo && ra ? record_bench_create(ra, list + CELL_BENCHES + CGO_BENCHES, &error) : NULL;
+        hops && ra ? record_bench_create(ra, list + RECORDS_AT, &error) : NULL;
     if (records && measure_all(list, BENCHES, ROUNDS, sample_ns) == 0) {
         machine_end(&machine);
         status = 0;
@@ -87,6 +94,8 @@ int bench_crypto(bool json, const char *report)
     }
     if (records)
         record_bench_destroy(records);
+    if (hops)
+        hops_bench_destroy(hops);
     if (cgo)
         cgo_bench_destroy(cgo);
     if (cells)

@@ -13,6 +13,7 @@ struct machine;
 struct record_aead;
 struct cell_bench;
 struct cgo_bench;
+struct hops_bench;
 struct record_bench;
 
 // Runs all and prints. Exit status of the program.
@@ -36,6 +37,12 @@ enum { CGO_BENCHES = 8 };
 struct cgo_bench *cgo_bench_create(struct cgo_cipher *cc, struct measurement *out,
                                    const char **error);
 void cgo_bench_destroy(struct cgo_bench *b);
+
+// ---- crypto_hops.c
+enum { HOPS_BENCHES = 6 };
+struct hops_bench *hops_bench_create(struct cell_cipher *cc, struct cgo_cipher *cgo,
+                                     struct measurement *out, const char **error);
+void hops_bench_destroy(struct hops_bench *b);
 
 // ---- crypto_records.c
 enum { RECORD_BENCHES = 3 * 2 * 4 };

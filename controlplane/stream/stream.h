@@ -57,8 +57,9 @@ struct stream_info stream_info(const struct stream *s);
 const uint8_t *stream_end_body(const struct stream *s, size_t *length);
 // So many of the bytes that `data` gave are still held by the user, who can't pass them on: above a
 // limit the other side is told to stop (XOFF, or no SENDME for the stream), below another to go on
-// (4.15, 4.16). 0 unless said; to be said after each change, also from inside `data`. A stream that
-// holds far too much is closed (END_RESOURCELIMIT).
+// (4.15, 4.16). 0 unless said; to be said after each change and after each batch that went at once
+// (0 again), also from inside `data`. A stream that holds far too much is closed
+// (END_RESOURCELIMIT).
 void stream_set_held(struct stream *s, size_t bytes);
 // There are bytes to produce again.
 void stream_wake(struct stream *s);

@@ -71,7 +71,6 @@ struct socks_connection {
     // To the application.
     struct socks_block *out_first, *out_last;
     size_t out_bytes, reply_bytes; // not written yet; of these, our own, which are the first
-    size_t told_held_bytes;
     uv_write_t write;
     size_t writing_bytes; // with the loop; 0: none
     uv_shutdown_t shutdown;

@@ -186,13 +186,11 @@ static int write_now(struct socks_connection *c)
     return 0;
 }
 
+// Also when nothing is held, as before: that all has gone is what the other side's rate is raised by.
 static void tell_held(struct socks_connection *c)
 {
-    size_t held = c->out_bytes - c->reply_bytes;
-    if (!c->stream || held == c->told_held_bytes)
-        return;
-    c->told_held_bytes = held;
-    app_stream_set_held(c->stream, held);
+    if (c->stream)
+        app_stream_set_held(c->stream, c->out_bytes - c->reply_bytes);
 }
 
 static void linger(struct socks_connection *c);

@@ -92,7 +92,8 @@ struct app_stream *app_stream_open(struct origin *origin, const struct app_reque
 void *app_stream_user(const struct app_stream *s);
 void app_stream_wake(struct app_stream *s); // there is something to produce
 // So many bytes that `data` gave have not gone to the application yet: above a limit the other side
-// is told to wait (XOFF, or no SENDME), below to go on. To be said after each change.
+// is told to wait (XOFF, or no SENDME), below to go on. To be said after each change, and when all
+// went at once.
 void app_stream_set_held(struct app_stream *s, size_t bytes);
 // Ends it; `closed` follows, and nothing else.
 void app_stream_close(struct app_stream *s);

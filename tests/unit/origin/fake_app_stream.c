@@ -46,6 +46,7 @@ void app_stream_set_held(struct app_stream *s, size_t bytes)
 {
     assert_false(s->closed);
     s->held_bytes = bytes;
+    s->held_calls++;
 }
 
 void app_stream_close(struct app_stream *s)

@@ -12,6 +12,7 @@ struct app_stream {
     struct app_request request;
     unsigned wakes;
     size_t held_bytes;
+    unsigned held_calls;
     bool close_asked, closed;
 };
 

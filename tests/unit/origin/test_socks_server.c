@@ -361,6 +361,30 @@ static void test_slow_reader(void **state)
     desk_close(&desk);
 }
 
+// What the application took at once is told as well: by that the stream learns that it may come
+// faster.
+static void test_nothing_held_is_told(void **state)
+{
+    (void)state;
+    struct desk desk;
+    uint8_t bytes[1000] = {0};
+    desk_init(&desk);
+    desk_open(&desk);
+    int fd = desk_connect(&desk, 0);
+    struct app_stream *s = desk_ask_connected(&desk, fd);
+    for (int i = 0; i < 3; i++) {
+        unsigned before = s->held_calls;
+        s->ops->data(s, bytes, sizeof(bytes));
+        desk_turn(&desk);
+        assert_int_equal(desk_hear(&desk, fd, bytes, sizeof(bytes)), sizeof(bytes));
+        assert_true(s->held_calls > before);
+        assert_int_equal(s->held_bytes, 0);
+    }
+    close(fd);
+    desk_turn(&desk);
+    desk_close(&desk);
+}
+
 // What waits is said again when it has gone.
 static void test_held_goes_down(void **state)
 {
@@ -787,16 +811,27 @@ static void test_unix_listener(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_connect_and_talk), cmocka_unit_test(test_optimistic_data),
-        cmocka_unit_test(test_byte_by_byte),     cmocka_unit_test(test_protocols),
-        cmocka_unit_test(test_failures),         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_no_protocol),      cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_slow_reader),      cmocka_unit_test(test_held_goes_down),
-        cmocka_unit_test(test_slow_stream),      cmocka_unit_test(test_application_goes),
-        cmocka_unit_test(test_server_goes),      cmocka_unit_test(test_lingers),
-        cmocka_unit_test(test_time_outs),        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_memory),           cmocka_unit_test(test_isolation),
-        cmocka_unit_test(test_ipv6_listener),    cmocka_unit_test(test_port_taken),
+        cmocka_unit_test(test_connect_and_talk),
+        cmocka_unit_test(test_optimistic_data),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_protocols),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_protocol),
+        cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_held_goes_down),
+        cmocka_unit_test(test_nothing_held_is_told),
+        cmocka_unit_test(test_slow_stream),
+        cmocka_unit_test(test_application_goes),
+        cmocka_unit_test(test_server_goes),
+        cmocka_unit_test(test_lingers),
+        cmocka_unit_test(test_time_outs),
+        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_isolation),
+        cmocka_unit_test(test_ipv6_listener),
+        cmocka_unit_test(test_port_taken),
         cmocka_unit_test(test_unix_listener),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

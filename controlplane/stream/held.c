@@ -33,12 +33,15 @@ static uint32_t bounded(uint64_t kbps)
     return kbps == 0 ? 1 : kbps > RATE_MAX_KBPS ? RATE_MAX_KBPS : (uint32_t)kbps;
 }
 
-// Measures while something is held: only then the reader's speed shows.
+// Measures while something is held: only then the reader's speed shows. After XOFF from when the
+// reader goes on: how long it paused says nothing of how fast it is.
 static void measure(struct held *h, const struct held_limits *limits, size_t drained,
                     uint64_t now_us)
 {
     h->drained_bytes += drained;
-    if (h->draining_since_us == 0 && h->bytes > (drained > 0 ? 0 : BURST_BYTES)) {
+    bool reads = drained > 0;
+    if (h->draining_since_us == 0 && (reads || !h->stopped) &&
+        h->bytes > (reads ? 0 : BURST_BYTES)) {
         h->draining_since_us = now_us;
         h->drained_bytes = 0;
     }
@@ -88,6 +91,7 @@ enum held_answer held_change(struct held *h, const struct held_limits *limits, s
         h->stopped = true;
         h->over_since_us = 0;
         h->rate_kbps = 0; // it was wrong, if it came to this
+        h->draining_since_us = 0;
         return HELD_XOFF;
     }
     measure(h, limits, drained, now_us);

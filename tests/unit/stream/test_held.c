@@ -122,6 +122,28 @@ static void test_reader_that_stops(void **state)
     assert_true(w.told_kbps >= 500);
 }
 
+// It paused, and is as fast as before.
+static void test_a_pause_does_not_slow_down(void **state)
+{
+    (void)state;
+    struct held h = {0};
+    uint64_t now_us = MS;
+    size_t held = 0;
+    enum held_answer a = HELD_NOTHING;
+    for (unsigned i = 0; i < 200 && a != HELD_XOFF; i++, now_us += MS)
+        a = held_change(&h, &held_defaults, held += 5000, 0, now_us);
+    assert_int_equal(a, HELD_XOFF);
+    for (unsigned i = 0; i < 10; i++, now_us += MS) // what was under way
+        assert_int_equal(held_change(&h, &held_defaults, held += 5000, 0, now_us), HELD_NOTHING);
+    now_us += 60 * 1000 * MS;
+    for (a = HELD_NOTHING; held > 0; now_us += MS) {
+        size_t drained = held < 10000 ? held : 10000;
+        a = held_change(&h, &held_defaults, held -= drained, drained, now_us);
+    }
+    assert_int_equal(a, HELD_XON);
+    assert_true(h.rate_kbps == 0 || h.rate_kbps > 5000);
+}
+
 static void test_clock_that_stands_still(void **state)
 {
     (void)state;
@@ -138,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_slow_reader_is_told_of),
         cmocka_unit_test(test_fast_reader_hears_nothing),
         cmocka_unit_test(test_reader_that_stops),
+        cmocka_unit_test(test_a_pause_does_not_slow_down),
         cmocka_unit_test(test_clock_that_stands_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

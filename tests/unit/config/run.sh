@@ -49,6 +49,12 @@ wait_for 'ramson0 is running'
 grep -q 'data_directory: found ".*" (another relay is using it)' "$work/second" ||
     fail "a second relay said: $(cat "$work/second")"
 
+"$ramson" status --config "$work/r.json" >"$work/status" || fail "no status"
+grep -q '^ramson [0-9.]*, relay, up ' "$work/status" || fail "it says: $(cat "$work/status")"
+grep -q '^relay      ramson0  [0-9A-F]*, OR port 9001, 0 circuits$' "$work/status" ||
+    fail "it says: $(cat "$work/status")"
+"$ramson" status --json --config "$work/r.json" | grep -q '"role": "relay"' || fail "no JSON"
+
 kill -USR1 "$relay"
 wait_for '^worker 0'
 wait_for '^control'

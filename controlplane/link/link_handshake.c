@@ -238,6 +238,29 @@ static void on_authenticate(struct link *link, const uint8_t *body, size_t lengt
 
 // ---- NETINFO (1.30, 1.31)
 
+// Directories that the configuration names; any relay could say what it likes.
+static bool is_trusted(const struct config *config, const uint8_t rsa_id[20])
+{
+    for (unsigned i = 0; i < config->directory_authority_count; i++)
+        if (memcmp(config->directory_authorities[i].identity, rsa_id, 20) == 0)
+            return true;
+    for (unsigned i = 0; i < config->fallback_directory_count; i++)
+        if (memcmp(config->fallback_directories[i].identity, rsa_id, 20) == 0)
+            return true;
+    return false;
+}
+
+static void tell_of_skew(const struct link *link, int64_t skew_s)
+{
+    if (link_we_are_relay(link))
+        log_warn("link: a relay's clock is %lld seconds behind ours; one of them is wrong",
+                 (long long)skew_s);
+    else
+        log_warn("our clock is %lld seconds %s that of the directory that we reached: the network "
+                 "can be used only with the right time; check date and time zone",
+                 (long long)(skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "behind" : "ahead of");
+}
+
 // Only relays tell the time, and only what comes at once says something about clocks. A client's
 // own is the likelier one to be wrong.
 static void judge_clock(struct link *link, uint32_t timestamp)
@@ -250,14 +273,10 @@ static void judge_clock(struct link *link, uint32_t timestamp)
         now - link->handshake->versions_sent >= SKEW_JUDGED_S ||
         (skew_s >= -SKEW_WARN_S && skew_s <= SKEW_WARN_S) || now_ms < table->next_skew_warning_ms)
         return;
+    if (!link_we_are_relay(link) && !is_trusted(table->relay->config, link->rsa_id))
+        return;
     table->next_skew_warning_ms = now_ms + SKEW_WARN_EVERY_MS;
-    if (link_we_are_relay(link))
-        log_warn("link: a relay's clock is %lld seconds behind ours; one of them is wrong",
-                 (long long)skew_s);
-    else
-        log_warn("our clock is %lld seconds %s that of the relay that we reached: the network can "
-                 "be used only with the right time; check date and time zone",
-                 (long long)(skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "behind" : "ahead of");
+    tell_of_skew(link, skew_s);
 }
 
 static void judge_addresses(struct link *link, const struct netinfo *info)

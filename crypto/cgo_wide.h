@@ -716,56 +716,145 @@ TARGET static void encrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned
 
 // ---- the client
 
-TARGET_INLINE __m128i decrypt_block(const struct wide_schedule *keys, __m128i block)
+TARGET_INLINE bool client_originates(const struct cgo_job *job)
 {
-    block = _mm_xor_si128(block, round_key(keys, 0, AES_ROUNDS));
-    UNROLL
-    for (int r = AES_ROUNDS - 1; r > 0; r--)
-        block = _mm_aesdec_si128(block, _mm_aesimc_si128(round_key(keys, 0, r)));
-    return _mm_aesdeclast_si128(block, round_key(keys, 0, 0));
+    return job->operation == CGO_CLIENT_ORIGINATE;
 }
 
-// Here T' is known before: it is the cell's X_L as the relay sees or saw it. One cell at a time,
-// for there is no client whose speed matters.
-TARGET static bool decrypt_one(struct scratch *s, struct cgo_job *job)
+// Here T' is known before: it is the cell's X_L as the relay sees or saw it, kept in `out`. So
+// cells of one layer go side by side, unless one brings new keys: that one that begins here does is
+// certain, that one that comes does only likely, where the one before did.
+TARGET_INLINE struct pack *client_pack_form(struct scratch *s, struct cgo_job *jobs, unsigned n,
+                                            const struct cgo_layer *likely)
 {
-    struct cgo_layer *layer = job->layer;
-    struct cgo_job after_prf = *job;
-    s->formed = s->keys_used = 0;
-    struct pack *p = pack_form(s, job, 1);
-    packs_set_keys(s, NULL, p, NULL);
+    struct pack *p = &s->packs[s->formed++ % PACKS];
+    *p = (struct pack){.jobs = jobs};
+    for (unsigned lane = 0; lane < WIDE_LANES && lane < n; lane++) {
+        const struct cgo_layer *layer = jobs[lane].layer;
+        p->tag[lane] = layer->tag;
+        for (unsigned before = 0; before < lane; before++) {
+            if (jobs[before].layer != layer)
+                continue;
+            if (client_originates(&jobs[before]) || layer == likely)
+                goto full;
+            p->tag[lane] = p->out[before];
+        }
+        store_128(p->out[lane],
+                  load_128(client_originates(&jobs[lane]) ? layer->nonce : jobs[lane].src));
+        p->n++;
+    }
+full:
+    for (unsigned lane = p->n; lane < WIDE_LANES; lane++)
+        p->tag[lane] = p->tag[0];
+    return p;
+}
 
-    const bool originated = job->operation == CGO_CLIENT_ORIGINATE;
-    const __m128i nonce = load_128(layer->nonce), left = originated ? nonce : load_128(job->src);
+// The inverse of ET's block cipher, in each lane.
+TARGET_INLINE void decrypt_blocks(const struct wide_schedule *keys, __m128i block[WIDE_LANES])
+{
+    UNROLL
+    for (int lane = 0; lane < WIDE_LANES; lane++)
+        block[lane] = _mm_xor_si128(block[lane], round_key(keys, lane, AES_ROUNDS));
+    UNROLL
+    for (int r = AES_ROUNDS - 1; r > 0; r--) {
+        UNROLL
+        for (int lane = 0; lane < WIDE_LANES; lane++)
+            block[lane] = _mm_aesdec_si128(block[lane], _mm_aesimc_si128(round_key(keys, lane, r)));
+    }
+    UNROLL
+    for (int lane = 0; lane < WIDE_LANES; lane++)
+        block[lane] = _mm_aesdeclast_si128(block[lane], round_key(keys, lane, 0));
+}
+
+// The PRF, then the tweak of what it yields, then ET. `out` gets the cells' X_L, decrypted.
+TARGET_INLINE void client_decrypt(struct pack *p, struct cgo_job after_prf[WIDE_LANES],
+                                  __m128i out[WIDE_LANES])
+{
+    struct cgo_job *jobs = p->jobs;
     struct chain c = chain_of(p);
-    wide hash = wide_reduce(wide_multiply(wide_broadcast(left), c.b));
-    wide_store(p->start[0], counter_block(hash));
-    prf_run(p, 0);
-    after_prf.src = job->dst;
-    p->jobs = &after_prf;
+    wide left = wide_load(p->out[0]);
+    wide_store(p->start[0], counter_block(wide_reduce(wide_multiply(left, c.b))));
+    for (unsigned lane = 0; lane < p->n; lane++) {
+        prf_run(p, (int)lane);
+        after_prf[lane] = jobs[lane];
+        after_prf[lane].src = jobs[lane].dst;
+    }
+    p->jobs = after_prf;
     tweak_run(p);
-    p->jobs = job;
+    p->jobs = jobs;
     chain_begin(&c, -1);
-    __m128i mask = wide_lane(wide_reduce(c.product), 0);
-    __m128i out = decrypt_block(&p->keys->et, _mm_xor_si128(left, mask));
-    out = _mm_xor_si128(out, mask);
-    job->recognised = job->operation == CGO_CLIENT_BACKWARD && equal(out, nonce);
-    store_128(layer->tag, left);
+    wide mask = wide_reduce(c.product), block = wide_xor(left, mask);
+    UNROLL
+    for (int lane = 0; lane < WIDE_LANES; lane++)
+        out[lane] = wide_lane(block, lane);
+    decrypt_blocks(&p->keys->et, out);
+    UNROLL
+    for (int lane = 0; lane < WIDE_LANES; lane++)
+        out[lane] = _mm_xor_si128(out[lane], wide_lane(mask, lane));
+}
+
+// What there is to tell of a cell, and whether its layer needs an Update.
+TARGET_INLINE bool client_lane_done(struct pack *p, unsigned lane, __m128i out)
+{
+    struct cgo_job *job = &p->jobs[lane];
+    const bool originated = client_originates(job);
+    job->recognised =
+        job->operation == CGO_CLIENT_BACKWARD && equal(out, load_128(job->layer->nonce));
+    memcpy(job->layer->tag, p->out[lane], BLOCK_LEN);
     store_128(job->dst, out);
-    store_128(job->tag, originated ? out : left);
-    const bool update = originated || job->recognised;
-    if (update)
-        renew(p, 1);
-    return update;
+    store_128(job->tag, originated ? out : load_128(p->out[lane]));
+    return originated || job->recognised;
+}
+
+struct client_flow {
+    struct scratch *s;
+    struct pack *before; // its keys still hold, or NULL
+    const struct cgo_layer *likely;
+    bool updates;
+};
+
+// Returns how many are done. The others had keys that one before them has changed: they are put
+// back.
+TARGET_INLINE unsigned client_pack(struct client_flow *f, struct pack *p)
+{
+    struct cgo_job after_prf[WIDE_LANES];
+    __m128i out[WIDE_LANES];
+    unsigned limit = p->n, updates = 0;
+    client_decrypt(p, after_prf, out);
+    f->likely = NULL;
+    for (unsigned lane = 0; lane < limit; lane++) {
+        if (!client_lane_done(p, lane, out[lane]))
+            continue;
+        f->likely = p->jobs[lane].layer;
+        updates |= 1u << lane;
+        for (unsigned later = limit; later-- > lane + 1;)
+            if (p->jobs[later].layer == f->likely)
+                limit = later;
+    }
+    struct cgo_job *jobs = p->jobs;
+    p->jobs = after_prf;
+    for (unsigned lane = limit; lane < p->n; lane++)
+        if (jobs[lane].dst == jobs[lane].src)
+            prf_run(p, (int)lane);
+    p->jobs = jobs;
+    f->before = updates ? NULL : p;
+    f->updates |= updates != 0;
+    if (updates)
+        renew(p, updates);
+    return limit;
 }
 
 TARGET static void decrypt(struct cgo_cipher *cc, struct cgo_job *jobs, unsigned n)
 {
     struct scratch *s = (struct scratch *)cc->scratch;
-    bool updates = false;
-    for (unsigned i = 0; i < n; i++)
-        updates |= decrypt_one(s, &jobs[i]);
-    wipe(s, 1);
-    if (updates)
+    struct client_flow f = {.s = s};
+    s->formed = s->keys_used = 0;
+    for (unsigned done = 0; done < n;) {
+        struct pack *p = client_pack_form(s, jobs + done, n - done, f.likely);
+        packs_set_keys(s, f.before, p, NULL);
+        done += client_pack(&f, p);
+    }
+    wipe(s, packs_used(s));
+    if (f.updates)
         forget();
 }

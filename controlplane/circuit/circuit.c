@@ -321,7 +321,7 @@ static void dialled(struct circuit_table *t, const struct message *m)
 {
     struct circuit *c = circuit_get(t, m->cookie);
     if (!c || c->state != CIRCUIT_DIALLED) { // closed or truncated meanwhile
-        refuse(t->relay, m, DESTROY_DESTROYED);
+        refuse(t->relay, m, m->cookie & CIRCUIT_ID_OWN ? DESTROY_NONE : DESTROY_DESTROYED);
     } else if (!enter(c, &c->next, m->circuit)) {
         refuse(t->relay, m, DESTROY_RESOURCELIMIT);
         circuit_close(c, DESTROY_RESOURCELIMIT);

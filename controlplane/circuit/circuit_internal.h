@@ -33,6 +33,10 @@ enum circuit_role {
     CIRCUIT_JOINED,       // one of the two sides of a rendezvous
 };
 
+// In the id of one that begins here, so that an end that is dialled for one that is gone closes as
+// those do.
+#define CIRCUIT_ID_OWN (UINT64_C(1) << 63)
+
 enum { SENDME_INC_CELLS = 100 }; // without congestion control (protocol 4.08)
 
 // Where a circuit meets a link: a worker and its handles. Generation 0: none, or none yet.

@@ -237,6 +237,7 @@ struct circuit *own_circuit_build(struct relay *relay, const struct own_circuit_
         free(own);
         return NULL;
     }
+    c->id |= CIRCUIT_ID_OWN;
     c->state = CIRCUIT_LINKING;
     c->own = own;
     own->circuit = c;

@@ -498,6 +498,26 @@ static void test_closed_before_it_began(void **state)
     journey_end(j);
 }
 
+// The end that was asked for stands when nobody wants it any more.
+static void test_closed_before_it_was_dialled(void **state)
+{
+    (void)state;
+    struct journey *j = journey_plan(3, NULL);
+    journey_begin(j);
+    struct message *m = desk_expect(j->desk, MSG_CIRCUIT_DIAL);
+    struct message *dialled = desk_up(j->desk, 1, MSG_CIRCUIT_DIALLED);
+    j->end = dialled->circuit = desk_new_end(j->desk);
+    dialled->cookie = m->cookie;
+    channel_free(m);
+    own_circuit_close(j->circuit, DESTROY_TIMEOUT);
+    desk_expect_nothing(j->desk);
+    desk_tell(j->desk, dialled);
+    desk_expect_close(j->desk, 1, j->end, DESTROY_NONE); // 2.37
+    desk_turn(j->desk);
+    assert_int_equal(j->reason, DESTROY_TIMEOUT);
+    journey_end(j);
+}
+
 static void test_no_link(void **state)
 {
     (void)state;
@@ -579,6 +599,7 @@ int main(void)
         cmocka_unit_test(test_closed_by_user),
         cmocka_unit_test(test_closed_from_inside),
         cmocka_unit_test(test_closed_before_it_began),
+        cmocka_unit_test(test_closed_before_it_was_dialled),
         cmocka_unit_test(test_no_link),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_paths_that_cannot_be),

@@ -7,10 +7,13 @@
 Each turn starts with an empty data directory. Measured are the seconds from the start of the process
 until it says that it has bootstrapped, and until the first byte of an answer has come through it; then
 the milliseconds to the first byte of further streams; then megabytes per second of one stream and of
-several at once, with the CPU time of the whole process for each GB.
+several at once, with the CPU time for each GB: of tor the whole process; of ramson the busy cycles of
+its worker (all of its CPU time when it may sleep: --poll adaptive), and the rest of the process. The
+client has a CPU to itself; everything else, and ramson's control thread, shares the others.
 """
 
 import argparse
+import collections
 import functools
 import os
 import shutil
@@ -22,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "network"))
 
 import socks
-from cpu_time import prefer, threads, used
+from cpu_time import prefer, threads, used, waited
 from measurement import machine, run
 from origin import NAME, OriginClient, OriginNetwork, TorClient
 from process import all_at_once, wait_until
@@ -46,21 +49,30 @@ def first_byte(client):
     return time.monotonic() - start
 
 
-def cpu_seconds(client):
-    return threads(client.process.pid)
+def look(client):
+    return threads(client.process.pid), client.counters().get("cycles_busy", 0)
 
 
-def throughput(client, megabytes, streams):
+def cpu_seconds(before, after, hz):
+    """{thread: seconds}. A worker that polls has worked for its busy cycles only, less what others
+    had of its CPU meanwhile."""
+    busy = (after[1] - before[1]) / hz if hz else None
+    seconds = collections.Counter()
+    for row in used(before[0], after[0]):
+        polls = busy is not None and "worker" in row[0]
+        seconds[row[0]] += busy * (1 - waited([row])) if polls else row[1]
+    return seconds
+
+
+def throughput(client, megabytes, streams, hz):
     each = megabytes * 1_000_000 // streams
-    before, start = cpu_seconds(client), time.monotonic()
+    before, start = look(client), time.monotonic()
     all_at_once([lambda: socks.download(client.socks_port, NAME, each)] * streams)
     took = time.monotonic() - start
-    rows = used(before, cpu_seconds(client))
-    cpu = sum(row[1] for row in rows)
-    moved = each * streams
-    return {"megabytes_per_s": moved / took / 1e6, "cpu_seconds_per_gb": cpu / moved * 1e9,
-            "threads": {row[0]: row[1] / moved * 1e9 for row in sorted(rows, key=lambda r: -r[1])
-                        if row[1] > 0.01}}
+    gigabytes = each * streams / 1e9
+    seconds = {name: s / gigabytes for name, s in cpu_seconds(before, look(client), hz).items()}
+    return {"megabytes_per_s": gigabytes / took * 1e3, "cpu_seconds_per_gb": sum(seconds.values()),
+            "threads": {name: s for name, s in seconds.items() if s > 0.1}}
 
 
 def port_answers(client):
@@ -78,20 +90,22 @@ def measure(net, client, options):
     os.chmod(client.directory, 0o700)
     if isinstance(client, TorClient):
         client.write([a.line() for a in net.authorities])
+    is_tor = isinstance(client, TorClient)
+    hz = None if is_tor or options.poll == "adaptive" else machine(options)["tsc_hz"]
     start = time.monotonic()
     client.start()
     try:
-        prefer(client.process.pid)
+        prefer(client.process.pid, {options.cpu} if is_tor else None)
         wait_until(functools.partial(port_answers, client), 30, "its SOCKS port", PORT_POLL_S)
         first_byte(client)
         first = time.monotonic() - start
         client.wait_bootstrapped()
         bytes_s = [first_byte(client) for _ in range(FIRST_BYTES)]
-        throughput(client, max(1, options.megabytes // 10), 1)  # the window is learned
+        throughput(client, max(1, options.megabytes // 10), 1, hz)  # the window is learned
         return {"first_answer_s": first,
                 "first_byte_ms": statistics.median(bytes_s) * 1e3,
-                "one": throughput(client, options.megabytes, 1),
-                "several": throughput(client, options.megabytes, options.streams)}
+                "one": throughput(client, options.megabytes, 1, hz),
+                "several": throughput(client, options.megabytes, options.streams, hz)}
     finally:
         client.stop()
 
@@ -106,6 +120,9 @@ def compare(options, say):
                    "ramson": net.add_client(start=False, level="notice", poll=options.poll,
                                             kind=OriginClient if options.device == "tap" else
                                             RingClient)}
+        ramson = clients["ramson"]
+        ramson.neighbours_cpus = options.others
+        ramson.config["dataplane"].update(workers=[options.cpu], control=min(options.others))
         for number in range(options.rounds):
             for name in sorted(clients, reverse=number % 2 == 0):
                 say(f"round {number + 1} of {options.rounds}: {name}")
@@ -126,7 +143,7 @@ def compare(options, say):
     return {"benchmark": "compare-client", "machine": machine(options),
             "tor_version": tor("--version").splitlines()[0].rstrip("."),
             "options": {k: getattr(options, k)
-                        for k in ("megabytes", "streams", "rounds", "device", "poll")},
+                        for k in ("megabytes", "streams", "rounds", "device", "poll", "cpu")},
             "median": {name: median(some) for name, some in rounds.items()}, "rounds": rounds}
 
 
@@ -168,17 +185,30 @@ def parse():
     parser.add_argument("--rounds", type=int, default=3, help="turns of each client (3)")
     parser.add_argument("--device", choices=("af_packet", "tap"), default="af_packet",
                         help="ramson's port (af_packet)")
-    parser.add_argument("--poll", choices=("busy", "adaptive"), default="adaptive",
-                        help="how ramson's worker waits (adaptive)")
+    parser.add_argument("--poll", choices=("busy", "adaptive"), default="busy",
+                        help="how ramson's worker waits (busy)")
+    count = os.cpu_count()
+    parser.add_argument("--cpu", type=int, default=count - 1,
+                        help=f"the client's own ({count - 1})")
     parser.add_argument("--json", action="store_true",
                         help="print one JSON object instead of a table")
     for hidden in ("--ramson", "--bench"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    cpus = os.sched_getaffinity(0)
+    options.others = cpus - {options.cpu}
+    if options.cpu not in cpus or not options.others:
+        parser.error(f"there must be a CPU {options.cpu} for the client and another for the rest")
     if options.megabytes < 1 or options.rounds < 1 or not 1 <= options.streams <= 64:
         parser.error("that many make no sense")
     return options
 
 
+def main():
+    options = parse()
+    os.sched_setaffinity(0, options.others)  # and so does everything that is started from here
+    run(compare, options, table)
+
+
 if __name__ == "__main__":
-    run(compare, parse(), table)
+    main()

@@ -180,7 +180,7 @@ static void arm_time_out(struct tcp_conn *conn)
         !conn->lost && !conn->probe_out && !conn->retries) {
         uint64_t wait = 2 * (uint64_t)conn->srtt_us + 2 * TCP_MS;
         if (conn->in_flight <= conn->mss) // the peer may hold its ACK back
-            wait += TCP_DELAYED_ACK_US + 10 * TCP_MS;
+            wait += TCP_PEER_DELAYED_ACK_US + 10 * TCP_MS;
         if (wait < rto) {
             rto = wait;
             conn->timer_mode = TCP_TIMER_PROBE;

@@ -39,7 +39,9 @@ enum {
 #define TCP_RTO_MAX_US (60 * TCP_SECOND)
 #define TCP_RTO_INITIAL_US TCP_SECOND
 #define TCP_GIVE_UP_US (120 * TCP_SECOND) // retransmitting without an answer
-#define TCP_DELAYED_ACK_US (40 * TCP_MS)
+// Short: a relay that has Nagle's algorithm (C tor leaves it on) holds its next cell until then.
+#define TCP_DELAYED_ACK_US (2 * TCP_MS)
+#define TCP_PEER_DELAYED_ACK_US (40 * TCP_MS) // the kernels' own
 #define TCP_NO_MEMORY_RETRY_US (10 * TCP_MS)
 #define TCP_CHALLENGE_INTERVAL_MS 100
 #define TCP_LINGER_US (120 * TCP_SECOND) // from tcp_close until the peer has acknowledged our FIN

@@ -9,7 +9,9 @@ until it says that it has bootstrapped, and until the first byte of an answer ha
 the milliseconds to the first byte of further streams; then megabytes per second of one stream and of
 several at once, with the CPU time for each GB: of tor the whole process; of ramson the busy cycles of
 its worker (all of its CPU time when it may sleep: --poll adaptive), and the rest of the process. The
-client has a CPU to itself; everything else, and ramson's control thread, shares the others.
+client has a CPU to itself; everything else, and ramson's control thread, shares the others. Both
+clients are behind a veth pair that carries frames of a wire's size; applications reach them by a Unix
+socket.
 """
 
 import argparse
@@ -28,8 +30,9 @@ import socks
 from cpu_time import prefer, threads, used, waited
 from measurement import machine, run
 from origin import NAME, OriginClient, OriginNetwork, TorClient
-from process import all_at_once, wait_until
-from ring_port import RingPort
+from netns import ip
+from process import Process, all_at_once, wait_until
+from ring_port import RingPort, as_a_nic_would, own_receiver
 from tornet import HTTP_PORT, tor
 
 ONE, FIRST_BYTES = 1, 20
@@ -40,17 +43,61 @@ class RingClient(RingPort, OriginClient):
     """ramson as a client."""
 
 
+class WireTorClient(TorClient):
+    """tor as a client behind the same kind of port as ramson: a veth pair that carries frames of the
+    MTU's size, its end in a namespace of its own. What the kernel does there to receive is done by
+    a thread of that port's, and counts as tor's."""
+
+    neighbours_cpus = os.sched_getaffinity(0)
+
+    def __init__(self, net, index, *arguments, **options):
+        super().__init__(net, index, *arguments, **options)
+        self.gateway, self.address = f"10.91.{index}.1", f"10.91.{index}.2"
+        self.interface, self.cpus = f"tcl{index}", None
+        self.text = self.text.replace(f"10.92.{index}.3", self.address)
+        self.namespace = net.namespace.name + "-far"
+
+    def start(self):
+        near = f"{self.interface}k"
+        ip("netns", "add", self.namespace)
+        ip("link", "add", near, "type", "veth", "peer", "name", self.interface)
+        for end in (near, self.interface):
+            as_a_nic_would(end, gro=True)
+            ip("link", "set", end, "up")
+        ip("link", "set", self.interface, "netns", self.namespace)
+        for command in (("link", "set", "lo", "up"), ("link", "set", self.interface, "up"),
+                        ("address", "add", f"{self.address}/24", "dev", self.interface),
+                        ("route", "add", "default", "via", self.gateway)):
+            ip("-n", self.namespace, *command)
+        ip("address", "add", f"{self.gateway}/24", "dev", near)
+        own_receiver(self.net.namespace.name, near, self.neighbours_cpus)
+        self.write([a.line() for a in self.net.authorities])
+        self.process = Process(self.name, ["ip", "netns", "exec", self.namespace, "tor", "--quiet",
+                                           "--defaults-torrc", "/dev/null", "-f", self.torrc], self.log)
+        self.receiver = own_receiver(self.namespace, self.interface, self.cpus)
+        return self
+
+    def threads(self):
+        return {**threads(self.process.pid), **threads(self.receiver)}
+
+    def stop(self, *arguments):
+        super().stop(*arguments)
+        ip("link", "delete", f"{self.interface}k")
+        ip("netns", "delete", self.namespace)
+
+
 def first_byte(client):
     """Seconds until the first byte of an answer, from the opening of the SOCKS connection."""
     start = time.monotonic()
-    with socks.connect(client.socks_port, NAME, HTTP_PORT,
+    with socks.connect(client.unix, NAME, HTTP_PORT,
                        early=b"GET /bytes/%d HTTP/1.0\r\n\r\n" % ONE) as stream:
         stream.recv(1)
     return time.monotonic() - start
 
 
 def look(client):
-    return threads(client.process.pid), client.counters().get("cycles_busy", 0)
+    rows = client.threads() if isinstance(client, TorClient) else threads(client.process.pid)
+    return rows, client.counters().get("cycles_busy", 0)
 
 
 def cpu_seconds(before, after, hz):
@@ -67,7 +114,7 @@ def cpu_seconds(before, after, hz):
 def throughput(client, megabytes, streams, hz):
     each = megabytes * 1_000_000 // streams
     before, start = look(client), time.monotonic()
-    all_at_once([lambda: socks.download(client.socks_port, NAME, each)] * streams)
+    all_at_once([lambda: socks.download(client.unix, NAME, each)] * streams)
     took = time.monotonic() - start
     gigabytes = each * streams / 1e9
     seconds = {name: s / gigabytes for name, s in cpu_seconds(before, look(client), hz).items()}
@@ -77,7 +124,7 @@ def throughput(client, megabytes, streams, hz):
 
 def port_answers(client):
     try:
-        socks.open_port(client.socks_port).close()
+        socks.open_port(client.unix).close()
         return True
     except OSError:
         return False
@@ -88,8 +135,6 @@ def measure(net, client, options):
     shutil.rmtree(client.directory, ignore_errors=True)
     os.makedirs(os.path.join(client.directory, "data"), mode=0o700)
     os.chmod(client.directory, 0o700)
-    if isinstance(client, TorClient):
-        client.write([a.line() for a in net.authorities])
     is_tor = isinstance(client, TorClient)
     hz = None if is_tor or options.poll == "adaptive" else machine(options)["tsc_hz"]
     start = time.monotonic()
@@ -116,12 +161,14 @@ def compare(options, say):
     rounds = {"tor": [], "ramson": []}
     try:
         net.up()
-        clients = {"tor": net.add_client(start=False, kind=TorClient),
+        clients = {"tor": net.add_client(start=False, kind=WireTorClient),
                    "ramson": net.add_client(start=False, level="notice", poll=options.poll,
                                             kind=OriginClient if options.device == "tap" else
                                             RingClient)}
         ramson = clients["ramson"]
-        ramson.neighbours_cpus = options.others
+        clients["tor"].cpus = {options.cpu}
+        for client in clients.values():
+            client.neighbours_cpus = options.others
         ramson.config["dataplane"].update(workers=[options.cpu], control=min(options.others))
         for number in range(options.rounds):
             for name in sorted(clients, reverse=number % 2 == 0):

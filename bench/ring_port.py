@@ -35,6 +35,15 @@ def pids(name):
     return found
 
 
+def own_receiver(namespace, interface, cpus):
+    """Has the kernel receive at this end in a thread of its own, on these CPUs: its pid."""
+    ip("netns", "exec", namespace, "sh", "-c", f"echo 1 >/sys/class/net/{interface}/threaded")
+    found = pids(f"napi/{interface}-")
+    for pid in found:
+        os.sched_setaffinity(pid, cpus)
+    return found[0]
+
+
 class RingPort:
     """For a ramson of tests/network/ramson.py: one end of a veth pair, by rings that it shares with
     the kernel (AF_PACKET). `neighbours_cpus` is where the kernel's end is served."""
@@ -59,10 +68,7 @@ class RingPort:
         ip("address", "replace", f"{self.gateway}/24", "dev", kernels_end)
         # The neighbours' TCP is the neighbours' work: it has a thread of its own, and is not done
         # in the worker's system call.
-        ip("netns", "exec", self.net.namespace.name, "sh", "-c",
-           f"echo 1 >/sys/class/net/{kernels_end}/threaded")
-        for pid in pids(f"napi/{kernels_end}"):
-            os.sched_setaffinity(pid, self.neighbours_cpus)
+        own_receiver(self.net.namespace.name, kernels_end, self.neighbours_cpus)
         return super().start()
 
     def wait_up(self):

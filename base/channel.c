@@ -123,50 +123,19 @@ struct message *channel_message_down(struct channel *ch, enum message_type type)
 {
     struct message *m;
     while (!(m = take(ch, ch->down_pool, type))) {
-        channel_flush_down(ch);
         wake(&ch->worker_sleeps, ch->down_fd);
         sched_yield();
     }
     return m;
 }
 
-static void send_all(struct channel *ch, struct message *const *messages, unsigned n)
-{
-    for (unsigned sent = 0; sent < n;) {
-        unsigned more =
-            rte_ring_enqueue_burst(ch->down, (void *const *)(messages + sent), n - sent, NULL);
-        sent += more;
-        if (more == 0) {
-            wake(&ch->worker_sleeps, ch->down_fd);
-            sched_yield();
-        }
-    }
-    channel_wake_worker(ch);
-}
-
 void channel_send_down(struct channel *ch, struct message *m)
 {
-    if (!ch->gathers) {
-        send_all(ch, &m, 1);
-        return;
+    while (rte_ring_enqueue(ch->down, m) != 0) {
+        wake(&ch->worker_sleeps, ch->down_fd);
+        sched_yield();
     }
-    ch->gathered[ch->n_gathered++] = m;
-    if (ch->n_gathered == CHANNEL_GATHER_MAX)
-        channel_flush_down(ch);
-}
-
-void channel_flush_down(struct channel *ch)
-{
-    unsigned n = ch->n_gathered;
-    ch->n_gathered = 0;
-    if (n)
-        send_all(ch, ch->gathered, n);
-}
-
-void channel_gather_down(struct channel *ch, bool gathers)
-{
-    channel_flush_down(ch);
-    ch->gathers = gathers;
+    channel_wake_worker(ch);
 }
 
 void channel_wake_worker(struct channel *ch)

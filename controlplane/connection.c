@@ -69,7 +69,7 @@ static struct message *message_for(struct connection *c, enum message_type type)
 
 static void send_message(struct connection *c, struct message *m)
 {
-    relay_send(c->relay, m);
+    channel_send_down(c->relay->channels[c->worker], m);
 }
 
 // ---- dialling: connections that have no handle yet
@@ -221,7 +221,7 @@ static void turn_away(struct connection_table *t, const struct message *m)
     struct message *close = channel_message_down(t->relay->channels[m->worker], MSG_CONN_CLOSE);
     close->conn = m->conn;
     close->close.reason = CONN_CLOSE_LIMIT;
-    relay_send(t->relay, close);
+    channel_send_down(t->relay->channels[m->worker], close);
 }
 
 static void accepted(struct connection_table *t, const struct message *m)

@@ -32,7 +32,6 @@
 
 enum {
     MESSAGES_PER_TURN = 256,
-    MESSAGES_BEFORE_FLUSH = 16,
     TICK_MS = 1000,
     STOP_POLL_MS = 50,
     STOP_MAX_MS = 3000,
@@ -66,12 +65,6 @@ static void dispatch(struct relay *relay, const struct message *m)
         log_debug("a worker's message of type %u that nobody takes", m->type);
 }
 
-// What the last phases of the loop had to say. Only one channel holds messages back at a time.
-static void flush(struct relay *relay)
-{
-    channel_flush_down(relay->channels[relay->gathering]);
-}
-
 // Takes up to MESSAGES_PER_TURN messages of every worker. True if there may be more.
 static bool receive(struct relay *relay)
 {
@@ -82,8 +75,6 @@ static bool receive(struct relay *relay)
         for (unsigned j = 0; j < n; j++) {
             dispatch(relay, messages[j]);
             channel_free(messages[j]);
-            if (j % MESSAGES_BEFORE_FLUSH == MESSAGES_BEFORE_FLUSH - 1)
-                flush(relay);
         }
         more |= n == MESSAGES_PER_TURN;
     }
@@ -104,7 +95,6 @@ static void woken(uv_poll_t *handle, int status, int events)
 static void before_poll(uv_prepare_t *handle)
 {
     struct controlplane *cp = handle->data;
-    flush(&cp->relay);
     atomic_store(cp->sleeps, 1);
     atomic_thread_fence(memory_order_seq_cst); // the rings' own loads are not ordered after it
     if (receive(&cp->relay)) {
@@ -112,9 +102,6 @@ static void before_poll(uv_prepare_t *handle)
         ssize_t ignored = write(cp->relay.channels[0]->up_fd, &one, sizeof(one));
         (void)ignored;
     }
-    // Else the next turn comes at once, and what a stream sends first goes with its BEGIN.
-    if (uv_backend_timeout(handle->loop) != 0)
-        flush(&cp->relay);
 }
 
 static void after_poll(uv_check_t *handle)
@@ -149,7 +136,7 @@ static void listen_on(struct relay *relay, const struct address *address)
     for (unsigned i = 0; i < relay->n_workers; i++) {
         struct message *m = channel_message_down(relay->channels[i], MSG_LISTEN);
         m->address = *address;
-        relay_send(relay, m);
+        channel_send_down(relay->channels[i], m);
     }
 }
 
@@ -275,8 +262,6 @@ struct controlplane *controlplane_start(struct uv_loop_s *loop, const struct con
     if (relay->directory_server)
         streams_accept_directory(relay, directory_server_accept);
     start_loop_handles(cp, loop);
-    for (unsigned i = 0; i < n_workers; i++)
-        channel_gather_down(channels[i], true);
     start_status(relay);
     for (unsigned i = 0; i < config->address_count; i++) {
         struct address address = config->addresses[i];
@@ -338,8 +323,6 @@ void controlplane_stop(struct controlplane *cp, void (*done)(void *user), void *
 void controlplane_free(struct controlplane *cp)
 {
     free_parts(cp);
-    for (unsigned i = 0; i < cp->relay.n_workers; i++)
-        channel_gather_down(cp->relay.channels[i], false);
     free(cp);
 }
 

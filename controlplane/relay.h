@@ -35,7 +35,6 @@ struct relay {
     const struct config *config;
     struct channel **channels; // one per worker
     unsigned n_workers;
-    unsigned gathering;   // the worker whose channel may hold messages back (relay_send)
     unsigned n_helpers;   // helper threads that may be busy with onion skins
     unsigned next_worker; // round robin for connections that we make
     struct counters counters;
@@ -66,13 +65,4 @@ struct relay {
 static inline time_t relay_now(const struct relay *relay)
 {
     return relay->wall_clock();
-}
-
-// To the worker that the message names. What goes to several workers leaves in this order.
-static inline void relay_send(struct relay *relay, struct message *m)
-{
-    if (relay->gathering != m->worker)
-        channel_flush_down(relay->channels[relay->gathering]);
-    relay->gathering = m->worker;
-    channel_send_down(relay->channels[m->worker], m);
 }

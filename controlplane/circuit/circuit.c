@@ -168,7 +168,7 @@ void circuit_send(const struct circuit *c, struct message *m)
 {
     if (c->own && m->type == MSG_CIRCUIT_ORIGINATE)
         own_circuit_address(c, m);
-    relay_send(c->relay, m);
+    channel_send_down(c->relay->channels[m->worker], m);
 }
 
 const struct circuit_place *circuit_holder(const struct circuit *c)
@@ -223,7 +223,7 @@ static void refuse(struct relay *relay, const struct message *m, enum destroy_re
     struct message *close = channel_message_down(relay->channels[m->worker], MSG_CIRCUIT_CLOSE);
     close->circuit = m->circuit;
     close->close.reason = (uint8_t)reason;
-    relay_send(relay, close);
+    channel_send_down(relay->channels[m->worker], close);
 }
 
 // ---- creation

@@ -86,7 +86,7 @@ static void tell_workers(struct relay *relay, const struct parameters *now)
             .queue_max_cells = (uint32_t)now->queue_max_cells,
             .queue_max_cells_out = (uint32_t)now->queue_max_cells_out,
         };
-        relay_send(relay, m);
+        channel_send_down(relay->channels[i], m);
     }
 }
 

@@ -36,6 +36,8 @@ struct text text_take_until(struct text *t, const char *characters)
         n++;
     struct text part = {t->at, n};
     size_t taken = n < t->length ? n + 1 : n;
+    if (taken == 0)
+        return part; // of an empty text, which may be nowhere
     t->at += taken;
     t->length -= taken;
     return part;

@@ -13,8 +13,6 @@
 struct rte_mempool;
 struct rte_ring;
 
-enum { CHANNEL_GATHER_MAX = 32 };
-
 struct channel {
     unsigned worker;
     struct rte_ring *down;         // control → worker
@@ -27,10 +25,6 @@ struct channel {
     _Atomic int worker_sleeps;     // set by the worker, cleared by whoever wakes it
     _Atomic int *control_sleeps;   // set by the control thread; shared by all channels
     bool up_notify;                // worker's own: something was sent since the last notify
-    // The control thread's own: messages that wait for channel_flush_down.
-    bool gathers;
-    unsigned n_gathered;
-    struct message *gathered[CHANNEL_GATHER_MAX];
 };
 
 // Makes the channel of one worker. `first` is the channel of worker 0, whose shared parts are used
@@ -44,12 +38,6 @@ void channel_close(struct channel *ch, bool first);
 struct message *channel_message_down(struct channel *ch, enum message_type type);
 // Takes the message. Wakes the worker if it sleeps.
 void channel_send_down(struct channel *ch, struct message *m);
-// Whether messages wait until there are CHANNEL_GATHER_MAX of them, or channel_flush_down: what the
-// control thread says in a turn of its loop is carried out in one turn of the worker, and cells of
-// one link leave in one record. Off until it is said, and whoever turns it on sees to the order
-// between workers: by channel_flush_down of the one before it sends to another.
-void channel_gather_down(struct channel *ch, bool gathers);
-void channel_flush_down(struct channel *ch);
 // Wakes the worker if it sleeps. Any thread: other workers do it too, when they sent it something.
 void channel_wake_worker(struct channel *ch);
 unsigned channel_receive_up(struct channel *ch, struct message **out, unsigned max);

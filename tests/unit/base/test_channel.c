@@ -136,36 +136,6 @@ static void test_ring_is_full(void **state)
         channel_free(got[i]);
 }
 
-// What was gathered comes at once, in its order: when it is asked for, when there is enough of it,
-// and when there are no more messages to be had.
-static void test_gathered(void **state)
-{
-    struct channel *ch = *state;
-    struct message *got[MESSAGES];
-    channel_gather_down(ch, true);
-    for (unsigned i = 0; i < CHANNEL_GATHER_MAX + 2; i++) {
-        struct message *m = channel_message_down(ch, MSG_CONN_SEND);
-        m->cookie = i;
-        channel_send_down(ch, m);
-        if (i < CHANNEL_GATHER_MAX - 1)
-            assert_int_equal(channel_receive_down(ch, got, MESSAGES), 0);
-    }
-    assert_int_equal(channel_receive_down(ch, got, MESSAGES), CHANNEL_GATHER_MAX);
-    for (unsigned i = 0; i < CHANNEL_GATHER_MAX; i++) {
-        assert_int_equal(got[i]->cookie, i);
-        channel_free(got[i]);
-    }
-    channel_flush_down(ch);
-    assert_int_equal(channel_receive_down(ch, got, MESSAGES), 2);
-    assert_int_equal(got[1]->cookie, CHANNEL_GATHER_MAX + 1);
-    channel_free(got[0]);
-    channel_free(got[1]);
-    channel_send_down(ch, channel_message_down(ch, MSG_CONN_SEND));
-    channel_gather_down(ch, false);
-    assert_int_equal(channel_receive_down(ch, got, MESSAGES), 1);
-    channel_free(got[0]);
-}
-
 static void test_reused_message_is_clean(void **state)
 {
     struct channel *ch = *state;
@@ -373,7 +343,6 @@ int main(void)
         CHANNEL_TEST(test_up),
         CHANNEL_TEST(test_pool_runs_out),
         CHANNEL_TEST(test_ring_is_full),
-        CHANNEL_TEST(test_gathered),
         CHANNEL_TEST(test_reused_message_is_clean),
         CHANNEL_TEST(test_secrets_are_wiped),
         CHANNEL_TEST(test_wake_worker),

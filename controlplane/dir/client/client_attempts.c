@@ -88,8 +88,10 @@ bool client_choose_source(const struct directory_client *c, unsigned failures, s
 {
     const struct relay *relay = c->relay;
     bool with_guards = relay->origin != NULL && !client_is_beginning(c);
-    if (with_guards && failures % 4 != 3)
-        return source_choose_guard(relay, &c->failures, out);
+    // Without any, as in a consensus that knows none yet: like C tor, who bootstrapped us must help
+    // on.
+    if (with_guards && failures % 4 != 3 && source_choose_guard(relay, &c->failures, out))
+        return true;
     if (failures % 8 != 7 && source_choose_fallback(relay, &c->failures, NULL, NULL, out))
         return true;
     return source_choose_authority(relay, &c->failures, NULL, NULL, out);

@@ -103,14 +103,11 @@ bool record_key_init(const struct record_aead *ra, struct record_key *key, uint1
     memset(key, 0, sizeof(*key));
     switch (cipher) {
     case TLS_AES_128_GCM_SHA256_ID:
-        if (ra->gcm)
-            own_key_init(ra, key, cipher, secret);
-        else
-            IMB_AES128_GCM_PRE(ra->mgr, secret, &key->gcm);
-        break;
     case TLS_AES_256_GCM_SHA384_ID:
         if (ra->gcm)
             own_key_init(ra, key, cipher, secret);
+        else if (cipher == TLS_AES_128_GCM_SHA256_ID)
+            IMB_AES128_GCM_PRE(ra->mgr, secret, &key->gcm);
         else
             IMB_AES256_GCM_PRE(ra->mgr, secret, &key->gcm);
         break;

@@ -22,15 +22,3 @@ static inline bool http_is(struct text t, const char *word)
 {
     return t.length == strlen(word) && strncasecmp(t.at, word, t.length) == 0;
 }
-
-// Without spaces and tabs around it.
-static inline struct text http_trim(struct text t)
-{
-    while (t.length > 0 && (t.at[0] == ' ' || t.at[0] == '\t')) {
-        t.at++;
-        t.length--;
-    }
-    while (t.length > 0 && (t.at[t.length - 1] == ' ' || t.at[t.length - 1] == '\t'))
-        t.length--;
-    return t;
-}

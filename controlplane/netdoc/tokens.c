@@ -86,7 +86,7 @@ static bool line_next(struct reader *r, size_t most, struct text *out)
     return out->at != NULL;
 }
 
-static struct text trimmed(struct text t)
+struct text text_trim(struct text t)
 {
     while (t.length > 0 && is_space(t.at[0]))
         t = (struct text){t.at + 1, t.length - 1};
@@ -104,7 +104,7 @@ static bool line_split(struct text line, struct token *out)
     if (length == 0 || line.at[0] == '-' || (length < line.length && !is_space(line.at[length])))
         return false;
     out->keyword = (struct text){line.at, length};
-    out->arguments = trimmed((struct text){line.at + length, line.length - length});
+    out->arguments = text_trim((struct text){line.at + length, line.length - length});
     return true;
 }
 
@@ -161,9 +161,9 @@ int token_next(struct reader *r, struct token *out)
         out->start = r->at;
         if (!line_next(r, TOKEN_LINE_MAX, &line))
             return -EINVAL;
-    } while (trimmed(line).length == 0);
+    } while (text_trim(line).length == 0);
     if (text_begins(line, "opt "))
-        line = trimmed((struct text){line.at + 4, line.length - 4});
+        line = text_trim((struct text){line.at + 4, line.length - 4});
     if (!line_split(line, out))
         return token_fail(r);
     out->line_end = out->end = r->at;

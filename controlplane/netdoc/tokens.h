@@ -36,6 +36,8 @@ bool text_begins(struct text t, const char *prefix);
 struct text text_take_until(struct text *t, const char *characters);
 // The next line, without the newline that must end it. False, and nothing is read: there is none.
 bool text_read_line(struct reader *r, struct text *line);
+// Without spaces and tabs around it.
+struct text text_trim(struct text t);
 // No NUL in it, and it begins with no byte order mark.
 bool text_is_clean(const uint8_t *bytes, size_t length);
 // As strcmp() of what they hold.

@@ -12,8 +12,8 @@ import sys
 
 from network import Network
 from process import Process, wait_until
-from ramson import RamsonClient
-from tornet import HTTP, LOCAL, TorNode
+from ramson import RamsonClient, TorInPlace
+from tornet import HTTP, LOCAL
 
 DNS, DNS_PORT, FORBIDDEN, HIDDEN = "10.90.0.201", 53, 81, "10.90.0.202"
 NAME = "www.test"
@@ -106,7 +106,7 @@ FetchDirInfoExtraEarly 1
 """
 
 
-class TorClient(TorNode):
+class TorClient(TorInPlace):
     """A real tor client: in ramson's place to try the tests without it, and beside it to compare."""
 
     def __init__(self, net, index, *_arguments, nodes=None, **_options):
@@ -130,24 +130,3 @@ class TorClient(TorNode):
     def wait_bootstrapped(self, timeout=60):
         wait_until(lambda: "Bootstrapped 100%" in self.process.output(), timeout,
                    f"{self.name} has bootstrapped", 0.02)
-
-    def stop(self, number=signal.SIGTERM, timeout=10):
-        return self.process.stop(number, timeout) if self.process else 0
-
-    def end_well(self):
-        self.stop()
-
-    def restart(self):
-        self.stop(signal.SIGKILL)
-        return self.start()
-
-    def is_alive(self):
-        return self.process is not None and self.process.is_alive()
-
-    def report(self):
-        return None
-
-    def counters(self):
-        return {}
-
-    drops = counters

@@ -193,7 +193,32 @@ class RamsonClient(Ramson):
         return json.loads(done.stdout)
 
 
-class StandIn(TorNode):
+class TorInPlace(TorNode):
+    """A real tor process where the tests have a ramson: what they ask of one."""
+
+    def stop(self, number=signal.SIGTERM, timeout=10):
+        return self.process.stop(number, timeout) if self.process else 0
+
+    def end_well(self):
+        self.stop()
+
+    def restart(self):
+        self.stop(signal.SIGKILL)
+        return self.start()
+
+    def is_alive(self):
+        return self.process is not None and self.process.is_alive()
+
+    def report(self):
+        return None
+
+    def counters(self):
+        return {}
+
+    drops = counters
+
+
+class StandIn(TorInPlace):
     """A real tor relay in ramson's place, to try the harness without ramson."""
 
     def __init__(self, net, index, *_arguments, nickname=None, **_options):
@@ -211,26 +236,6 @@ class StandIn(TorNode):
         super().start()
         wait_until(lambda: listens(self.address), 30, f"{self.name} listens")
         return self
-
-    def stop(self, number=signal.SIGTERM, timeout=10):
-        return self.process.stop(number, timeout) if self.process else 0
-
-    end_well = stop
-
-    def restart(self):
-        self.stop(signal.SIGKILL)
-        return self.start()
-
-    def is_alive(self):
-        return self.process is not None and self.process.is_alive()
-
-    def report(self):
-        return None
-
-    def counters(self):
-        return {}
-
-    drops = counters
 
 
 def cpus(index, workers):

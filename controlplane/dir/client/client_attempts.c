@@ -19,20 +19,11 @@ bool client_is_beginning(const struct directory_client *c)
 
 // ---- the first consensus
 
-static bool was_tried(void *download, const uint8_t rsa_id[20])
-{
-    const struct consensus_download *d = download;
-    for (unsigned i = 0; i < d->n_tried; i++)
-        if (memcmp(d->tried[i], rsa_id, 20) == 0)
-            return true;
-    return false;
-}
-
 static bool choose_untried(const struct directory_client *c, struct consensus_download *d,
                            bool authority, struct source *out)
 {
-    return authority ? source_choose_authority(c->relay, &c->failures, was_tried, d, out)
-                     : source_choose_fallback(c->relay, &c->failures, was_tried, d, out);
+    return authority ? source_choose_authority(c->relay, &c->failures, client_was_tried, d, out)
+                     : source_choose_fallback(c->relay, &c->failures, client_was_tried, d, out);
 }
 
 // Each once before any of them twice. After a while every second one is an authority.

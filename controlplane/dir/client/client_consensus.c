@@ -83,7 +83,7 @@ static bool is_due(const struct directory_client *c, enum consensus_flavour flav
 
 // ---- asking
 
-static bool was_tried(void *download, const uint8_t rsa_id[20])
+bool client_was_tried(void *download, const uint8_t rsa_id[20])
 {
     const struct consensus_download *d = download;
     for (unsigned i = 0; i < d->n_tried; i++)
@@ -102,7 +102,7 @@ static bool choose_source(const struct directory_client *c, struct consensus_dow
         return client_choose_source(c, d->download.failures, out);
     if (d->download.failures % 3 == 2 && source_choose_cache(relay, &c->failures, NULL, NULL, out))
         return true;
-    if (!source_choose_authority(relay, &c->failures, was_tried, d, out)) {
+    if (!source_choose_authority(relay, &c->failures, client_was_tried, d, out)) {
         d->n_tried = 0;
         if (!source_choose_authority(relay, &c->failures, NULL, NULL, out))
             return source_choose_cache(relay, &c->failures, NULL, NULL, out);

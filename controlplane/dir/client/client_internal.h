@@ -167,6 +167,8 @@ void client_downloads_reset(struct directory_client *c);
 void client_downloads_free(struct directory_client *c);
 
 // ---- client_consensus.c
+// This source was, since the last success of a struct consensus_download.
+bool client_was_tried(void *download, const uint8_t rsa_id[20]);
 void client_begin_consensuses(struct directory_client *c, time_t now);
 void client_fetch_consensuses(struct directory_client *c, time_t now);
 void client_take_consensus(struct fetch *f);

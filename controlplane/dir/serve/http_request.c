@@ -66,7 +66,7 @@ static unsigned parse_encodings(struct text value)
     unsigned encodings = 0;
     while (value.length > 0) {
         struct text item = text_take_until(&value, ",");
-        struct text name = http_trim(text_take_until(&item, ";"));
+        struct text name = text_trim(text_take_until(&item, ";"));
         enum compression c;
         if (compression_by_name(name.at, name.length, &c))
             encodings |= 1u << c;
@@ -78,7 +78,7 @@ static int parse_header(struct text line, struct http_request *out, bool *has_le
 {
     struct text value = line;
     struct text name = text_take_until(&value, ":");
-    value = http_trim(value);
+    value = text_trim(value);
     if (http_is(name, "Content-Length")) {
         uint64_t length;
         if (text_number(value, UINT32_MAX, &length) != 0 ||

@@ -71,11 +71,11 @@ struct head {
 static bool read_request_line(struct text line, struct head *out)
 {
     static const char version[] = "HTTP/1.";
-    line = http_trim(line);
+    line = text_trim(line);
     out->method = text_take_until(&line, " \t");
-    line = http_trim(line);
+    line = text_trim(line);
     out->target = text_take_until(&line, " \t");
-    line = http_trim(line);
+    line = text_trim(line);
     size_t n = sizeof(version) - 1;
     if (out->method.length == 0 || out->target.length == 0 || !text_begins(line, version))
         return false;
@@ -104,7 +104,7 @@ static bool read_header(struct text line, struct head *out)
     struct text name = text_take_until(&line, ":");
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (http_is(name, known[i].name) && !known[i].value->at)
-            *known[i].value = http_trim(line);
+            *known[i].value = text_trim(line);
     return name.length > 0 && name.at[0] != ' ' && name.at[0] != '\t'; // no folded lines
 }
 

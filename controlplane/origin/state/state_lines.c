@@ -15,15 +15,6 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-static struct text trimmed(struct text t)
-{
-    while (t.length > 0 && is_space(t.at[0]))
-        t = (struct text){t.at + 1, t.length - 1};
-    while (t.length > 0 && is_space(t.at[t.length - 1]))
-        t.length--;
-    return t;
-}
-
 static bool is_printable(struct text t)
 {
     for (size_t i = 0; i < t.length; i++)
@@ -55,7 +46,7 @@ static int add_line(struct state_lines *out, struct text t)
 static int read_lines(struct text rest, struct state_lines *out, const char **wrong)
 {
     while (rest.length > 0) {
-        struct text line = trimmed(text_take_until(&rest, "\r\n"));
+        struct text line = text_trim(text_take_until(&rest, "\r\n"));
         if (!is_printable(line)) {
             *wrong = "a line has bytes in it that are no text";
             return -EINVAL;

@@ -10,7 +10,7 @@
 #include "connection.h"
 #include "dos/dos.h"
 #include "link/link.h"
-#include "onion/onion.h"
+#include "onion/relay/onion.h"
 #include "stream/circuit_streams.h"
 
 // ---- table

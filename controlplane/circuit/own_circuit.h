@@ -65,6 +65,15 @@ uint64_t own_circuit_began_ms(const struct circuit *c);
 // One more hop behind the last one. False: no room, no RELAY_EARLY left, it is still being built,
 // or there have been streams on it.
 bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop);
+// A rendezvous has succeeded: what is behind the last hop, by its own layer, is the other side
+// (protocol 8.39, 8.40). From inside `message` for RENDEZVOUS2, so that what comes right behind it
+// waits. Streams are with it from now on, and so is congestion control, if it was agreed on
+// (`sendme_inc_cells`, 0: none). `accept`: BEGIN may come, and is answered by this (we are the
+// service); NULL: streams are only ours. False: it is not open, has had streams, or is too long.
+typedef void (*own_circuit_accept_fn)(struct circuit *c, uint16_t stream_id, const uint8_t *body,
+                                      size_t length);
+bool own_circuit_add_onion_layer(struct circuit *c, const uint8_t material[128], bool service,
+                                 uint8_t sendme_inc_cells, own_circuit_accept_fn accept);
 // A relay message that is no stream's to one hop (1 is the first).
 void own_circuit_send(struct circuit *c, unsigned hop, enum relay_command command, const void *body,
                       uint16_t length);

@@ -5,7 +5,7 @@
 #include "base/cursor.h"
 #include "circuit/circuit_internal.h"
 #include "dir/parameters.h"
-#include "onion/onion.h"
+#include "onion/relay/onion.h"
 #include "stream/circuit_streams.h"
 
 enum {

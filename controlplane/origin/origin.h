@@ -19,6 +19,9 @@ struct origin_circuits;
 struct circuit_pool;
 struct app_streams;
 struct socks_server;
+struct onion_client;
+struct onion_services;
+struct petname_book;
 
 struct origin {
     struct relay *relay;
@@ -30,6 +33,9 @@ struct origin {
     struct circuit_pool *pool;
     struct app_streams *streams;
     struct socks_server *socks;
+    struct onion_client *onion_client;     // visits onion services (onion/client/)
+    struct onion_services *onion_services; // are served here (onion/service/); NULL: none
+    struct petname_book *petnames;         // onion/petname/
 };
 
 // Reads the state file and begins. NULL: with one line in `error`.

@@ -49,6 +49,16 @@ struct stream_info {
 struct stream *stream_begin(struct circuit *c, enum relay_command command, const void *body,
                             uint16_t length, const struct stream_ops *ops, void *user);
 
+// The answer to a BEGIN that came on a circuit of ours (own_circuit_accept_fn): the stream, which
+// is not connected yet. NULL: no memory, the id is in use (the circuit was closed), or there are
+// too many. stream_accepted sends CONNECTED, after which bytes go both ways; or it is closed with
+// the reason for END.
+struct stream *stream_accept(struct circuit *c, uint16_t stream_id, const struct stream_ops *ops,
+                             void *user);
+void stream_accepted(struct stream *s, const void *connected_body, uint16_t length);
+// END without a stream: what was asked for can't be.
+void stream_refuse(struct circuit *c, uint16_t stream_id, enum end_reason reason);
+
 // `ops` is kept, not copied.
 void stream_set_user(struct stream *s, const struct stream_ops *ops, void *user);
 void *stream_user(const struct stream *s);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The body of an ESTABLISH_INTRO.
-#include "onion/intro_cell.h"
+#include "onion/message/intro_cell.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -2,8 +2,8 @@
 // An onion service's descriptor as a directory takes it: its outer layer, then the cache. The
 // seeds' certificates are valid at the time that it is here.
 #include "config/config.h"
-#include "onion/hs_descriptor.h"
-#include "onion/hsdir.h"
+#include "onion/descriptor/hs_descriptor.h"
+#include "onion/relay/hsdir.h"
 #include "relay.h"
 
 enum { NOW_S = 1795387488 };

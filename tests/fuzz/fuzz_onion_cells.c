@@ -5,7 +5,7 @@
 
 #include "../unit/onion/onion_desk.h"
 #include "base/cursor.h"
-#include "onion/onion.h"
+#include "onion/relay/onion.h"
 
 enum { CIRCUITS = 4, COOKIE_LEN = 20 };
 

@@ -149,10 +149,14 @@ struct tls_keys {
 enum circuit_crypto_kind {
     CIRCUIT_CRYPTO_TOR1 = 1, // relay messages in format v0
     CIRCUIT_CRYPTO_CGO = 2,  // in format v1
+    // Between a client and an onion service, behind the last relay's: as tor1, with SHA3-256 and
+    // AES-256. Only where a circuit begins here, and no other hop follows.
+    CIRCUIT_CRYPTO_ONION = 3,
 };
 
 // Key material of one hop as its handshake yields it (protocol: tor1 is Df 20, Db 20, Kf 16, Kb 16;
-// CGO is 80 bytes forward, 80 backward).
+// CGO is 80 bytes forward, 80 backward; an onion service's Df 32, Db 32, Kf 32, Kb 32, forward
+// being the way that we send: the service's side turns them round).
 struct circuit_crypto {
     uint8_t kind; // enum circuit_crypto_kind
     uint8_t material[160];

@@ -159,6 +159,35 @@ struct config_nodes {
                            // testing network
 };
 
+enum {
+    CONFIG_ONION_SERVICES_MAX = 64,
+    CONFIG_ONION_PORTS_MAX = 64,
+};
+
+struct config_onion_port {
+    uint16_t port;         // as visitors ask for it
+    struct address target; // TCP; ADDRESS_NONE: unix_path
+    char unix_path[CONFIG_SOCKET_PATH_MAX + 1];
+};
+
+// An onion service. C tor's HiddenService… options.
+struct config_onion_service {
+    char directory[CONFIG_PATH_MAX + 1]; // absolute; keys, hostname, authorized_clients/
+    struct config_onion_port ports[CONFIG_ONION_PORTS_MAX];
+    unsigned port_count;          // at least 1
+    unsigned introduction_points; // 3 to 20
+    unsigned max_streams;         // of one rendezvous; 0: as many as a circuit can have
+    bool max_streams_closes;      // one too many closes the circuit; else it is refused
+    bool unknown_ports_allowed;   // END for them; else the circuit is closed
+    bool single_onion;            // does not hide: circuits of one hop
+    bool onionbalance;            // a backend: ob_config says whose
+    // What introduction points are asked to enforce; both rates 0: nothing is asked.
+    bool intro_dos;
+    uint32_t intro_dos_rate, intro_dos_burst;
+    bool pow;
+    uint32_t pow_queue_rate, pow_queue_burst;
+};
+
 struct config {
     char nickname[CONFIG_NICKNAME_MAX + 1];   // empty if not set: only a relay must have one
     char contact[CONFIG_CONTACT_MAX + 1];     // one line; empty if not set
@@ -182,6 +211,10 @@ struct config {
     struct config_socks socks[CONFIG_SOCKS_MAX];
     unsigned socks_count; // 0: nobody's client
     struct config_nodes nodes;
+    struct config_onion_service *onion_services;
+    unsigned onion_service_count;
+    char client_authorization[CONFIG_PATH_MAX + 1]; // directory of *.auth_private; empty: none
+    char petnames[CONFIG_PATH_MAX + 1];             // empty: petnames.json in data_directory
     unsigned hsdir_cache_mb; // onion services' descriptors take no more memory than this
     struct {
         enum log_level level;
@@ -196,10 +229,10 @@ static inline bool config_is_relay(const struct config *config)
     return config->or_port != 0;
 }
 
-// It has circuits of its own, for its applications. A relay may be both.
+// It has circuits of its own, for its applications or its onion services. A relay may be both.
 static inline bool config_is_client(const struct config *config)
 {
-    return !config_is_relay(config) || config->socks_count > 0;
+    return !config_is_relay(config) || config->socks_count > 0 || config->onion_service_count > 0;
 }
 
 // What is wrong, and where. Positions count from 1; columns are characters, a tab is one.

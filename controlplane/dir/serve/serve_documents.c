@@ -6,7 +6,7 @@
 #include "dir/serve/serve_internal.h"
 #include "identity/identity.h"
 #include "netdoc/consensus.h"
-#include "onion/hsdir.h"
+#include "onion/relay/hsdir.h"
 
 enum {
     ROBOTS_LIFETIME_S = 24 * 3600,

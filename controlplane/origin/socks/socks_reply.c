@@ -201,6 +201,8 @@ int socks_reason_of(enum end_reason reason, enum app_failure failure)
         return END_TORPROTOCOL;
     case APP_FAILED_MEMORY:
         return END_INTERNAL;
+    case APP_FAILED_ONION: // those who want it exact get the extended code
+        return END_RESOLVEFAILED;
     }
     return END_MISC;
 }

@@ -62,6 +62,7 @@ enum app_failure {
     APP_FAILED_RESOLVE_NOW, // … for now
     APP_FAILED_REFUSED,     // never asked for: .onion, .exit, a private address, port 0, …
     APP_FAILED_MEMORY,
+    APP_FAILED_ONION, // an onion service could not be reached: see app_stream_onion_failure
 };
 
 // No callback comes from inside a call of the user's.
@@ -95,6 +96,8 @@ void app_stream_wake(struct app_stream *s); // there is something to produce
 // is told to wait (XOFF, or no SENDME), below to go on. To be said after each change, and when all
 // went at once.
 void app_stream_set_held(struct app_stream *s, size_t bytes);
+// Why, in `closed` (enum onion_failure, onion/client/onion_client.h).
+unsigned app_stream_onion_failure(const struct app_stream *s);
 // Ends it; `closed` follows, and nothing else.
 void app_stream_close(struct app_stream *s);
 

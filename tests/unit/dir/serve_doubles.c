@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "onion/hsdir.h"
+#include "onion/relay/hsdir.h"
 
 struct fake_store fake_store;
 struct fake_hsdir fake_hsdir;

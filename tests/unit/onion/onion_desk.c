@@ -13,7 +13,7 @@
 #include "base/cursor.h"
 #include "crypto/digest.h"
 #include "crypto/ed25519.h"
-#include "onion/onion.h"
+#include "onion/relay/onion.h"
 
 struct desk *onion_desk_open(void)
 {

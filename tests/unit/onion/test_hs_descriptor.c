@@ -13,7 +13,7 @@
 #include "../crypto/hex.h"
 #include "crypto/random.h"
 #include "descriptors.h"
-#include "onion/hs_descriptor.h"
+#include "onion/descriptor/hs_descriptor.h"
 
 enum { NOW_S = 1795387488 }; // when data/make.py made its descriptor
 

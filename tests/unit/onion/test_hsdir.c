@@ -17,7 +17,7 @@
 #include "config/config.h"
 #include "crypto/random.h"
 #include "descriptors.h"
-#include "onion/hsdir.h"
+#include "onion/relay/hsdir.h"
 #include "relay.h"
 
 enum { NOW_S = 1800000000 };

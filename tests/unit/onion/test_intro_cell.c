@@ -11,7 +11,7 @@
 
 #include "../crypto/hex.h"
 #include "crypto/random.h"
-#include "onion/intro_cell.h"
+#include "onion/message/intro_cell.h"
 
 enum { PLAIN_LEN = 134, LIMITED_LEN = 155 };
 

@@ -11,7 +11,7 @@
 #include "base/cursor.h"
 #include "dir/parameters.h"
 #include "netdoc/consensus.h"
-#include "onion/onion.h"
+#include "onion/relay/onion.h"
 #include "onion_desk.h"
 
 enum { ACK_OK, ACK_UNKNOWN, ACK_BAD, INTRODUCE1_LEN = 246 };

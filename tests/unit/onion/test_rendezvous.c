@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "onion/onion.h"
+#include "onion/relay/onion.h"
 #include "onion_desk.h"
 
 enum { COOKIE_LEN = 20, LIFETIME_S = 600, HANDSHAKE_LEN = 168 };

@@ -4,12 +4,12 @@
 // A cookie is a secret of client and service: who knows it could take the service's place until the
 // client has checked its handshake. It is compared in constant time, is good for one RENDEZVOUS1,
 // and while somebody waits under it, nobody else can.
-#include "onion/rendezvous.h"
+#include "onion/relay/rendezvous.h"
 
 #include <string.h>
 
 #include "dos/dos.h"
-#include "onion/onion_internal.h"
+#include "onion/relay/onion_internal.h"
 
 // When too many wait, whoever has waited longest gives way: its service will hardly come any more,
 // while that of the newest may be on its way.

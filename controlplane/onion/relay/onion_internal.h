@@ -2,8 +2,9 @@
 // What the files of this folder share about circuits with a role.
 //
 //   onion.c         the table, roles, their end
-//   introduction.c  ESTABLISH_INTRO, INTRODUCE1        intro_cell.c    their formats
-//   rendezvous.c    ESTABLISH_RENDEZVOUS, RENDEZVOUS1  replay_filter.c introductions seen before
+//   introduction.c  ESTABLISH_INTRO, INTRODUCE1 (formats: message/intro_cell.h)
+//   rendezvous.c    ESTABLISH_RENDEZVOUS, RENDEZVOUS1
+//   replay_filter.c introductions seen before
 #pragma once
 
 #include <stdbool.h>
@@ -12,10 +13,10 @@
 
 #include "circuit/circuit_internal.h"
 #include "keyed_map.h"
-#include "onion/introduction.h"
-#include "onion/onion.h"
-#include "onion/rendezvous.h"
-#include "onion/replay_filter.h"
+#include "onion/relay/introduction.h"
+#include "onion/relay/onion.h"
+#include "onion/relay/rendezvous.h"
+#include "onion/relay/replay_filter.h"
 #include "token_bucket.h"
 
 enum {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One slot by the low bits of a keyed hash, and the whole hash in it.
-#include "onion/replay_filter.h"
+#include "onion/relay/replay_filter.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Reads what services and clients say to an introduction point.
-#include "onion/intro_cell.h"
+#include "onion/message/intro_cell.h"
 
 #include <string.h>
 

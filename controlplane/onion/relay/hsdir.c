@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Descriptors by blinded key; a heap by how often they were fetched says who gives way, and a wheel
 // of minutes who has expired.
-#include "onion/hsdir.h"
+#include "onion/relay/hsdir.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "crypto/random.h"
 #include "dir/parameters.h"
 #include "keyed_map.h"
-#include "onion/hs_descriptor.h"
+#include "onion/descriptor/hs_descriptor.h"
 #include "relay.h"
 
 enum {

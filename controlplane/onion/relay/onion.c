@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which circuits have a role in onion services, and what ends it.
-#include "onion/onion.h"
+#include "onion/relay/onion.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "link/link.h"
-#include "onion/onion_internal.h"
+#include "onion/relay/onion_internal.h"
 #include "stream/circuit_streams.h"
 
 _Static_assert(offsetof(struct onion_entry, key) == sizeof(struct keyed_node),

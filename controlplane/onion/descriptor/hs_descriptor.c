@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Reads and verifies the outer layer of onion services' descriptors.
-#include "onion/hs_descriptor.h"
+#include "onion/descriptor/hs_descriptor.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Establishes introduction points, and passes introductions on.
-#include "onion/introduction.h"
+#include "onion/relay/introduction.h"
 
 #include "base/cursor.h"
 #include "crypto/cgo_message.h"
 #include "dir/parameters.h"
-#include "onion/intro_cell.h"
-#include "onion/onion_internal.h"
+#include "onion/message/intro_cell.h"
+#include "onion/relay/onion_internal.h"
 
 enum introduce_ack {
     ACK_SUCCESS = 0,

@@ -67,6 +67,22 @@ void sha3_256_both(const void *bytes, size_t part, size_t length, uint8_t part_o
     EVP_MD_CTX_free(ctx);
 }
 
+void sha3_256_mac(const void *key, size_t key_length, const void *bytes, size_t length,
+                  uint8_t out[SHA3_256_LEN])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    const uint64_t prefix = __builtin_bswap64(key_length);
+
+    if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha3_256(), NULL) != 1 ||
+        EVP_DigestUpdate(ctx, &prefix, sizeof(prefix)) != 1 ||
+        EVP_DigestUpdate(ctx, key, key_length) != 1 || EVP_DigestUpdate(ctx, bytes, length) != 1 ||
+        EVP_DigestFinal_ex(ctx, out, NULL) != 1) {
+        ERR_clear_error();
+        random_bytes(out, SHA3_256_LEN);
+    }
+    EVP_MD_CTX_free(ctx);
+}
+
 void shake256(const void *bytes, size_t length, void *out, size_t out_length)
 {
     if (out_length == 0)

@@ -17,6 +17,9 @@ void sha3_256(const void *bytes, size_t length, uint8_t out[SHA3_256_LEN]);
 // Of the first `part` bytes, and of all `length`, in the time of the latter.
 void sha3_256_both(const void *bytes, size_t part, size_t length, uint8_t part_out[SHA3_256_LEN],
                    uint8_t out[SHA3_256_LEN]);
+// MAC(key, m) of onion services: SHA3-256(INT8(key_length) | key | m) (rend-spec-v3 0.3).
+void sha3_256_mac(const void *key, size_t key_length, const void *bytes, size_t length,
+                  uint8_t out[SHA3_256_LEN]);
 void shake256(const void *bytes, size_t length, void *out, size_t out_length);
 void hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length,
                  uint8_t out[SHA256_LEN]);

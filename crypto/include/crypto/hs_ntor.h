@@ -28,11 +28,11 @@ struct hs_ntor_point {
 __attribute__((warn_unused_result)) bool
 hs_ntor_client_introduce(const struct hs_ntor_point *point, const struct curve25519_key *ephemeral,
                          const uint8_t subcredential[32], struct hs_ntor_intro_keys *out);
-// Service, for one subcredential; it tries each that is in force.
+// Service: one exchange, and the keys for each of the `n` subcredentials that are in force.
 __attribute__((warn_unused_result)) bool
 hs_ntor_service_introduce(const uint8_t auth_key[32], const struct curve25519_key *enc_key,
-                          const uint8_t client_public[32], const uint8_t subcredential[32],
-                          struct hs_ntor_intro_keys *out);
+                          const uint8_t client_public[32], const uint8_t (*subcredentials)[32],
+                          unsigned n, struct hs_ntor_intro_keys *out);
 // MAC(key, m) = SHA3-256(INT8(32) | key | m), of INTRODUCE1 up to the MAC itself.
 void hs_ntor_mac(const uint8_t key[32], const void *bytes, uint64_t length, uint8_t out[32]);
 

@@ -31,6 +31,16 @@ void config_defaults(struct config *c)
     }
 }
 
+void config_onion_service_defaults(void *service)
+{
+    struct config_onion_service *s = service;
+    s->introduction_points = 3;
+    s->intro_dos_rate = 25;
+    s->intro_dos_burst = 200;
+    s->pow_queue_rate = 250;
+    s->pow_queue_burst = 2500;
+}
+
 // How memory_mb is shared out: what one object takes, with its pool's own overhead, and its part of
 // what messages and queues leave.
 enum {
@@ -141,6 +151,19 @@ static void derive_socks(struct config *c)
     }
 }
 
+// A port without a target means the same port of this machine.
+static void derive_onion_services(struct config *c)
+{
+    for (unsigned i = 0; i < c->onion_service_count; i++) {
+        struct config_onion_service *s = &c->onion_services[i];
+        for (unsigned j = 0; j < s->port_count; j++) {
+            struct config_onion_port *p = &s->ports[j];
+            if (p->target.family == ADDRESS_NONE && p->unix_path[0] == '\0')
+                p->target = address_ipv4(0x7f000001, p->port);
+        }
+    }
+}
+
 void config_derive(struct config *c)
 {
     if (!config_is_relay(c))
@@ -161,6 +184,7 @@ void config_derive(struct config *c)
         c->nodes.distinct_subnets = false;
     derive_pools(&c->dataplane);
     derive_socks(c);
+    derive_onion_services(c);
 }
 
 // ---- checks across keys
@@ -401,11 +425,33 @@ static bool check_socks(struct check *check)
     return true;
 }
 
+static bool check_onion_services(struct check *check)
+{
+    const struct config *c = check->config;
+    char found[64];
+    for (unsigned i = 0; i < c->onion_service_count; i++) {
+        const struct config_onion_service *s = &c->onion_services[i];
+        name_path(check, "onion_services[%u].directory", i);
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(s->directory, c->onion_services[j].directory) == 0)
+                return wrong(check, "a directory a second time", "each service's own");
+        name_path(check, "onion_services[%u].introduction_dos.burst", i);
+        snprintf(found, sizeof(found), "%" PRIu32, s->intro_dos_burst);
+        if (s->intro_dos_burst < s->intro_dos_rate)
+            return wrong(check, found, "at least the rate");
+        name_path(check, "onion_services[%u].proof_of_work.queue_burst", i);
+        snprintf(found, sizeof(found), "%" PRIu32, s->pow_queue_burst);
+        if (s->pow_queue_burst < s->pow_queue_rate)
+            return wrong(check, found, "at least queue_rate");
+    }
+    return true;
+}
+
 bool config_check(const struct config *config, struct config_error *error)
 {
     static bool (*const checks[])(struct check *) = {
         check_relay,  check_bandwidth,  check_authorities, check_fallbacks, check_cpus,
-        check_memory, check_interfaces, check_addresses,   check_socks};
+        check_memory, check_interfaces, check_addresses,   check_socks,     check_onion_services};
     struct check check = {.config = config, .error = error};
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         if (!checks[i](&check))

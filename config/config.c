@@ -264,6 +264,7 @@ void config_free(struct config *config)
 {
     if (!config)
         return;
+    free(config->onion_services);
     free(config->source);
     free(config);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The keys that a configuration may hold: their types, their bounds, and where they go.
+#include "check.h"
 #include "config/config.h"
 #include "schema.h"
 #include "values.h"
@@ -175,6 +176,58 @@ static const struct field nodes_fields[] = {
 
 static const struct section nodes_section = {nodes_fields, COUNT_OF(nodes_fields)};
 
+static const struct field onion_port_fields[] = {
+    {"port", "a port from 1 to 65535", VALUE_INTEGER, .required = true, .min = 1, .max = 65535,
+     PLACE(struct config_onion_port, port)},
+    {"target", "\"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/PATH\"", VALUE_STRING,
+     .store = store_target, .offset = 0, .size = sizeof(struct config_onion_port)},
+};
+
+static const struct section onion_port_section = {onion_port_fields, COUNT_OF(onion_port_fields)};
+
+static const struct field intro_dos_fields[] = {
+    {"rate", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_onion_service, intro_dos_rate)},
+    {"burst", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_onion_service, intro_dos_burst)},
+};
+
+static const struct section intro_dos_section = {intro_dos_fields, COUNT_OF(intro_dos_fields)};
+
+static const struct field pow_fields[] = {
+    {"queue_rate", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_onion_service, pow_queue_rate)},
+    {"queue_burst", "a number from 1 to 2147483647", VALUE_INTEGER, .min = 1, .max = INT32_MAX,
+     PLACE(struct config_onion_service, pow_queue_burst)},
+};
+
+static const struct section pow_section = {pow_fields, COUNT_OF(pow_fields)};
+
+static const struct field onion_service_fields[] = {
+    {"directory", "an absolute path of at most 1023 bytes", VALUE_STRING, .required = true,
+     .store = store_directory, PLACE(struct config_onion_service, directory)},
+    {"ports", "a port, { \"port\": 80, \"target\": \"127.0.0.1:8080\" }", VALUE_OBJECT,
+     .required = true, .section = &onion_port_section,
+     LIST(struct config_onion_service, ports, port_count, 1, CONFIG_ONION_PORTS_MAX)},
+    {"introduction_points", "a number from 3 to 20", VALUE_INTEGER, .min = 3, .max = 20,
+     PLACE(struct config_onion_service, introduction_points)},
+    {"max_streams", "a number from 0 (any) to 65535", VALUE_INTEGER, .max = 65535,
+     PLACE(struct config_onion_service, max_streams)},
+    {"max_streams_closes_circuit", "true or false", VALUE_BOOL,
+     PLACE(struct config_onion_service, max_streams_closes)},
+    {"allow_unknown_ports", "true or false", VALUE_BOOL,
+     PLACE(struct config_onion_service, unknown_ports_allowed)},
+    {"single_onion", "true or false", VALUE_BOOL, PLACE(struct config_onion_service, single_onion)},
+    {"onionbalance", "true or false", VALUE_BOOL, PLACE(struct config_onion_service, onionbalance)},
+    {"introduction_dos", "true, false or an object, { \"rate\": 25, \"burst\": 200 }", VALUE_SWITCH,
+     .section = &intro_dos_section, PLACE(struct config_onion_service, intro_dos)},
+    {"proof_of_work", "true, false or an object, { \"queue_rate\": 250, \"queue_burst\": 2500 }",
+     VALUE_SWITCH, .section = &pow_section, PLACE(struct config_onion_service, pow)},
+};
+
+static const struct section onion_service_section = {onion_service_fields,
+                                                     COUNT_OF(onion_service_fields)};
+
 static const struct field log_fields[] = {
     {"level", "\"error\", \"warn\", \"notice\", \"info\" or \"debug\"", VALUE_STRING,
      .store = store_log_level, PLACE(struct config, log.level)},
@@ -216,6 +269,15 @@ static const struct field root_fields[] = {
     {"socks", "a listener, { \"listen\": \"127.0.0.1:9050\" }", VALUE_OBJECT,
      .section = &socks_section, LIST(struct config, socks, socks_count, 0, CONFIG_SOCKS_MAX)},
     {"nodes", "an object", VALUE_OBJECT, .section = &nodes_section, PLACE(struct config, nodes)},
+    {"onion_services", "a service, { \"directory\": ..., \"ports\": [...] }", VALUE_OBJECT,
+     .section = &onion_service_section, .offset = offsetof(struct config, onion_services),
+     .size = sizeof(struct config_onion_service),
+     .count_offset = offsetof(struct config, onion_service_count),
+     .items_max = CONFIG_ONION_SERVICES_MAX, .item_defaults = config_onion_service_defaults},
+    {"client_authorization", "an absolute path of at most 1023 bytes", VALUE_STRING,
+     .store = store_directory, PLACE(struct config, client_authorization)},
+    {"petnames", "an absolute path of at most 1023 bytes", VALUE_STRING, .store = store_directory,
+     PLACE(struct config, petnames)},
     {"log", "an object", VALUE_OBJECT, .section = &log_section, .offset = 0,
      .size = sizeof(struct config)},
 };

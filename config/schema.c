@@ -133,6 +133,16 @@ static bool apply_integer(const json_t *value, const struct field *f, void *out,
 static bool apply_list(const json_t *value, const struct field *f, char *structure,
                        struct schema_fault *fault);
 
+static bool apply_switch(const json_t *value, const struct field *f, char *structure,
+                         struct schema_fault *fault)
+{
+    bool *on = (bool *)(structure + f->offset);
+    *on = json_is_object(value) || json_is_true(value);
+    if (json_is_object(value))
+        return schema_apply(value, f->section, structure, fault);
+    return json_is_boolean(value) || fail_value(fault, f->expected, value);
+}
+
 static bool apply_value(const json_t *value, const struct field *f, void *out,
                         struct schema_fault *fault)
 {
@@ -155,6 +165,8 @@ static bool apply_value(const json_t *value, const struct field *f, void *out,
         return schema_apply(value, f->section, out, fault);
     case VALUE_LIST:
         return apply_list(value, &f->section->fields[0], out, fault);
+    case VALUE_SWITCH:
+        return apply_switch(value, f, (char *)out - f->offset, fault);
     }
     return false;
 }
@@ -167,6 +179,19 @@ static const char *expected_of(const struct field *f, char *text, size_t size)
     return text;
 }
 
+// Where a list's items go. NULL: no memory.
+static char *place_items(const struct field *f, char *structure, size_t n)
+{
+    char *items = structure + f->offset;
+    if (!f->item_defaults)
+        return items;
+    items = calloc(n ? n : 1, f->size);
+    for (size_t i = 0; items && i < n; i++)
+        f->item_defaults(items + i * f->size);
+    memcpy(structure + f->offset, &items, sizeof(items));
+    return items;
+}
+
 static bool apply_list(const json_t *value, const struct field *f, char *structure,
                        struct schema_fault *fault)
 {
@@ -174,11 +199,14 @@ static bool apply_list(const json_t *value, const struct field *f, char *structu
     size_t n = json_array_size(value); // 0 for what is no array
     if (!json_is_array(value) || n < f->items_min || n > f->items_max)
         return fail_value(fault, expected_of(f, expected, sizeof(expected)), value);
+    char *items = place_items(f, structure, n);
+    if (!items)
+        return fail(fault, "memory", "no memory left");
     size_t depth = fault->path.depth;
     for (size_t i = 0; i < n; i++) {
         fault->path.steps[depth] = (struct key_step){.index = i};
         fault->path.depth = depth + 1;
-        if (!apply_value(json_array_get(value, i), f, structure + f->offset + i * f->size, fault))
+        if (!apply_value(json_array_get(value, i), f, items + i * f->size, fault))
             return false;
     }
     fault->path.depth = depth;

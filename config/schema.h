@@ -9,7 +9,14 @@
 
 #include "locate.h"
 
-enum value_kind { VALUE_BOOL, VALUE_INTEGER, VALUE_STRING, VALUE_OBJECT, VALUE_LIST };
+enum value_kind {
+    VALUE_BOOL,
+    VALUE_INTEGER,
+    VALUE_STRING,
+    VALUE_OBJECT,
+    VALUE_LIST,
+    VALUE_SWITCH, // true, false, or an object, which is true and whose keys are the structure's
+};
 
 struct section;
 
@@ -28,6 +35,9 @@ struct field {
     // Lists: where their length goes, and what it may be. items_max 0: not a list.
     size_t count_offset;
     unsigned items_min, items_max;
+    // What the structure has of such a list is a pointer: the items are allocated, and begin as
+    // this says.
+    void (*item_defaults)(void *item);
 };
 
 struct section {

@@ -294,6 +294,22 @@ const char *store_listen(const char *text, void *out)
     return NULL;
 }
 
+// Leaves the port that it is the target of alone.
+const char *store_target(const char *text, void *out)
+{
+    static const char expected[] = "\"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/PATH\"";
+    struct config_onion_port *port = out;
+    struct address address = {0};
+    const char *path = strncmp(text, "unix:", 5) == 0 ? text + 5 : "";
+    if (path[0] != '\0' ? path[0] != '/' || has_control(path) : !parse_address_port(text, &address))
+        return expected;
+    if (strlen(path) > CONFIG_SOCKET_PATH_MAX)
+        return "a path of at most 107 bytes, as for every Unix socket";
+    port->target = address;
+    snprintf(port->unix_path, sizeof(port->unix_path), "%s", path);
+    return NULL;
+}
+
 const char *store_mode(const char *text, void *out)
 {
     static const unsigned modes[] = {0600, 0660, 0666};

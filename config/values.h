@@ -16,6 +16,7 @@ const char *store_ed_identity(const char *text, void *out); // uint8_t[CONFIG_ED
 const char *store_poll(const char *text, void *out);        // enum config_poll
 const char *store_dos_switch(const char *text, void *out);  // enum config_dos_switch
 const char *store_listen(const char *text, void *out);      // struct config_socks' listen
+const char *store_target(const char *text, void *out);      // struct config_onion_port
 const char *store_mode(const char *text, void *out);        // unsigned
 const char *store_isolate(const char *text, void *out);     // enum config_isolation
 const char *store_share(const char *text, void *out);       // enum config_isolation

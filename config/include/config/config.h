@@ -166,13 +166,14 @@ enum {
 
 struct config_onion_port {
     uint16_t port;         // as visitors ask for it
-    struct address target; // TCP; ADDRESS_NONE: unix_path
+    struct address target; // TCP; ADDRESS_NONE: unix_path. Unless said: this port of 127.0.0.1
     char unix_path[CONFIG_SOCKET_PATH_MAX + 1];
 };
 
 // An onion service. C tor's HiddenService… options.
 struct config_onion_service {
     char directory[CONFIG_PATH_MAX + 1]; // absolute; keys, hostname, authorized_clients/
+    // A port that is there more than once has several targets, of which one is chosen at random.
     struct config_onion_port ports[CONFIG_ONION_PORTS_MAX];
     unsigned port_count;          // at least 1
     unsigned introduction_points; // 3 to 20

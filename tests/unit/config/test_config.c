@@ -272,6 +272,62 @@ static void test_socks(void **state)
     config_free(c);
 }
 
+// Services: the defaults are C tor's, and one may be all that a process is for.
+static void test_onion_services(void **state)
+{
+    (void)state;
+    struct config *c = load_edited("notice", "info");
+    assert_int_equal(c->onion_service_count, 0);
+    assert_string_equal(c->petnames, "");
+    assert_string_equal(c->client_authorization, "");
+    config_free(c);
+    c = load_edited(
+        "\"or_port\": 9001",
+        "\"client_authorization\": \"/a\", \"petnames\": \"/p.json\", \"onion_services\": ["
+        " { \"directory\": \"/var/lib/ramson/blog\", \"ports\": [ { \"port\": 80 } ] },"
+        " { \"directory\": \"/var/lib/ramson/shop\","
+        "   \"ports\": [ { \"port\": 80, \"target\": \"[::1]:8080\" },"
+        "              { \"port\": 22, \"target\": \"unix:/run/sshd\" } ],"
+        "   \"introduction_points\": 20, \"max_streams\": 7, \"max_streams_closes_circuit\": true,"
+        "   \"allow_unknown_ports\": true, \"single_onion\": true, \"onionbalance\": true,"
+        "   \"introduction_dos\": { \"rate\": 5, \"burst\": 9 }, \"proof_of_work\": true },"
+        " { \"directory\": \"/x\", \"ports\": [ { \"port\": 1 } ], \"introduction_dos\": true,"
+        "   \"proof_of_work\": { \"queue_rate\": 10, \"queue_burst\": 20 } } ]");
+    assert_string_equal(c->client_authorization, "/a");
+    assert_string_equal(c->petnames, "/p.json");
+    assert_int_equal(c->onion_service_count, 3);
+    assert_false(config_is_relay(c));
+    assert_true(config_is_client(c));
+    const struct config_onion_service *s = c->onion_services;
+    char text[ADDRESS_TEXT_MAX];
+    assert_string_equal(s[0].directory, "/var/lib/ramson/blog");
+    assert_int_equal(s[0].port_count, 1);
+    assert_int_equal(s[0].ports[0].port, 80);
+    assert_string_equal(address_format(&s[0].ports[0].target, text), "127.0.0.1:80");
+    assert_int_equal(s[0].introduction_points, 3);
+    assert_int_equal(s[0].max_streams, 0);
+    assert_false(s[0].max_streams_closes || s[0].unknown_ports_allowed || s[0].single_onion ||
+                 s[0].onionbalance || s[0].intro_dos || s[0].pow);
+    assert_int_equal(s[1].port_count, 2);
+    assert_string_equal(address_format(&s[1].ports[0].target, text), "[::1]:8080");
+    assert_int_equal(s[1].ports[1].target.family, ADDRESS_NONE);
+    assert_string_equal(s[1].ports[1].unix_path, "/run/sshd");
+    assert_int_equal(s[1].introduction_points, 20);
+    assert_int_equal(s[1].max_streams, 7);
+    assert_true(s[1].max_streams_closes && s[1].unknown_ports_allowed && s[1].single_onion &&
+                s[1].onionbalance && s[1].intro_dos && s[1].pow);
+    assert_int_equal(s[1].intro_dos_rate, 5);
+    assert_int_equal(s[1].intro_dos_burst, 9);
+    assert_int_equal(s[1].pow_queue_rate, 250);
+    assert_int_equal(s[1].pow_queue_burst, 2500);
+    assert_true(s[2].intro_dos && s[2].pow);
+    assert_int_equal(s[2].intro_dos_rate, 25);
+    assert_int_equal(s[2].intro_dos_burst, 200);
+    assert_int_equal(s[2].pow_queue_rate, 10);
+    assert_int_equal(s[2].pow_queue_burst, 20);
+    config_free(c);
+}
+
 static void test_nodes(void **state)
 {
     (void)state;
@@ -389,11 +445,11 @@ static const struct {
      "r.json:19:35: dataplane.interfaces[0].mut: found an unknown key, expected \"mtu\""},
     {"\"level\"", "\"color\"",
      "r.json:22:12: log.color: found an unknown key, expected one of level"},
-    {"\"or_port\": 9001", "\"onion_services\": []",
-     "r.json:6:3: onion_services: found an unknown key, expected one of nickname, contact, "
+    {"\"or_port\": 9001", "\"what_is_this\": []",
+     "r.json:6:3: what_is_this: found an unknown key, expected one of nickname, contact, "
      "data_directory, address, or_port, exit_policy, bandwidth_rate, bandwidth_burst, "
      "testing_network, directory_authorities, fallback_directories, dataplane, hsdir_cache_mb, "
-     "dos, socks, nodes, log"},
+     "dos, socks, nodes, onion_services, client_authorization, petnames, log"},
     {"\"or_port\": 9001", "\"or port\\n\": 9001",
      "r.json:6:3: or port?: found an unknown key, expected \"or_port\""},
     {"  \"nickname\": \"ramson0\",\n", "",
@@ -419,6 +475,43 @@ static const struct {
     {"\"addresses\": [\"203.0.113.5/24\"],", "",
      "r.json:18:7: dataplane.interfaces[0].addresses: found nothing, expected a list of 1 to 8, "
      "each an IPv4 address with its prefix length, such as \"203.0.113.5/24\""},
+#define SERVICE(rest) "\"onion_services\": [ { \"directory\": \"/d\", " rest " } ]"
+    {"\"or_port\": 9001", SERVICE("\"ports\": []"),
+     "r.json:6:53: onion_services[0].ports: found an empty list, expected a list of 1 to 64, each "
+     "a "
+     "port, { \"port\": 80, \"target\": \"127.0.0.1:8080\" }"},
+    {"\"or_port\": 9001", SERVICE("\"introduction_points\": 3"),
+     "r.json:6:23: onion_services[0].ports: found nothing, expected a list of 1 to 64, each a "
+     "port, "
+     "{ \"port\": 80, \"target\": \"127.0.0.1:8080\" }"},
+    {"\"or_port\": 9001", SERVICE("\"ports\": [{\"port\": 80, \"target\": \"unix:x\"}]"),
+     "r.json:6:77: onion_services[0].ports[0].target: found \"unix:x\", expected "
+     "\"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", SERVICE("\"ports\": [{\"port\": 80, \"target\": \"unix:\"}]"),
+     "r.json:6:77: onion_services[0].ports[0].target: found \"unix:\", expected "
+     "\"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/PATH\""},
+    {"\"or_port\": 9001", SERVICE("\"introduction_points\": 2"),
+     "r.json:6:67: onion_services[0].introduction_points: found 2, expected a number from 3 to 20"},
+    {"\"or_port\": 9001", SERVICE("\"proof_of_work\": 3"),
+     "r.json:6:61: onion_services[0].proof_of_work: found 3, expected true, false or an object, { "
+     "\"queue_rate\": 250, \"queue_burst\": 2500 }"},
+    {"\"or_port\": 9001",
+     SERVICE("\"ports\": [{\"port\": 80}], \"introduction_dos\": { \"rate\": 300 }"),
+     "r.json:6:89: onion_services[0].introduction_dos.burst: found 200, expected at least the "
+     "rate"},
+    {"\"or_port\": 9001", SERVICE("\"introduction_dos\": { \"rat\": 300 }"),
+     "r.json:6:66: onion_services[0].introduction_dos.rat: found an unknown key, expected "
+     "\"rate\""},
+    {"\"or_port\": 9001",
+     "\"onion_services\": [ { \"directory\": \"/d\", \"ports\": [{\"port\": 80}] }, "
+     "{ \"directory\": \"/d\", \"ports\": [{\"port\": 80}] } ]",
+     "r.json:6:86: onion_services[1].directory: found a directory a second time, expected each "
+     "service's own"},
+    {"\"or_port\": 9001", "\"onion_services\": [ { \"directory\": \"d\" } ]",
+     "r.json:6:38: onion_services[0].directory: found \"d\", expected an absolute path of at most "
+     "1023 bytes"},
+    {"\"or_port\": 9001", "\"petnames\": \"p\"",
+     "r.json:6:15: petnames: found \"p\", expected an absolute path of at most 1023 bytes"},
     {"\"or_port\": 9001", "\"socks\": [ {} ]",
      "r.json:6:14: socks[0].listen: found nothing, expected \"127.0.0.1:9050\", \"[::1]:9050\" or "
      "\"unix:/PATH\""},
@@ -811,6 +904,7 @@ int main(void)
         cmocka_unit_test(test_fallbacks),
         cmocka_unit_test(test_pools_follow_memory),
         cmocka_unit_test(test_socks),
+        cmocka_unit_test(test_onion_services),
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),

@@ -169,6 +169,13 @@ static void percentiles(struct neighbours *n, struct relay_result *r)
     }
 }
 
+// A worker counts its cells as they go and its cycles at a turn's end, which may be far off when it
+// has lost its CPU: a cost needs both.
+static bool measured_something(const struct snapshot *from, const struct snapshot *to)
+{
+    return to->sum.cells_out != from->sum.cells_out && to->sum.cycles_busy != from->sum.cycles_busy;
+}
+
 // What was dropped, and by which counters ("tcp_window 3, …").
 static void note_drops(const struct counters *before, const struct counters *after,
                        struct relay_result *r)
@@ -317,13 +324,15 @@ bool relay_measure(struct relay_bench *b, double seconds, double cells_per_s,
     uint64_t end = first.tsc + (uint64_t)(seconds * hz);
     uint64_t last = end + (uint64_t)(patience_s * hz); // for a first cell, where CPUs are scarce
     uint64_t lost = b->wire.lost;
-    while ((from.tsc < end || (from.sum.cells_out == first.sum.cells_out && from.tsc < last)) &&
+    while ((from.tsc < end || (!measured_something(&first, &from) && from.tsc < last)) &&
            out->windows_all < WINDOWS_MAX && !n->broken)
         run_window(b, m, cells_per_s > 0, &from, out);
     out->cpu_share = cpu_share(b, &first, &from);
-    if (out->windows > 0 && !b->cpu_time) {
+    if (!b->cpu_time)
         sum_middle(m->windows, out->windows, out);
-    } else if (!n->broken) { // the CPUs are shared all the time: by CPU time then
+    // The CPUs are shared all the time, or what was forwarded went outside of the windows that
+    // count: by CPU time then.
+    if (out->cycles_per_cell <= 0 && !n->broken) {
         fill_window(&first, &from, dataplane_workers(b->dp), b->cpu_time ? 1 : out->cpu_share,
                     m->windows);
         sum_middle(m->windows, 1, out);

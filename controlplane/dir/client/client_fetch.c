@@ -161,7 +161,7 @@ static void progress(void *user, enum dir_stage stage)
         if (f->source.guard != NULL)
             (void)guard_use_succeeded(f->source.guard); // a directory request needs no better one
         bootstrap_reached(c->relay, BOOTSTRAP_CIRCUIT_TO_DIRECTORY);
-    } else if (f->kind == FETCH_CONSENSUS) {
+    } else if (stage == DIR_ANSWERING && f->kind == FETCH_CONSENSUS) {
         bootstrap_reached(c->relay, BOOTSTRAP_LOADING_CONSENSUS);
         if (f->attempt && c->consensuses[f->flavour].answering == NULL) {
             c->consensuses[f->flavour].answering = f;

@@ -20,6 +20,7 @@ enum {
     BUFFER_FIRST = 4096,
     REQUEST_HEAD_MAX = 32 * 1024, // servers take 50000 bytes (6.27)
     NUMBER_DIGITS_MAX = 18,
+    HTTP_PORT = 80,
 };
 
 struct dir_connection {
@@ -199,7 +200,11 @@ static void tick(uv_timer_t *timer)
     uint64_t now = uv_now(c->relay->loop);
     uint64_t idle_ms =
         1000 * (uint64_t)(c->request.idle_s ? c->request.idle_s : c->request.timeout_s);
-    if (now - c->begun_ms >= 1000 * (uint64_t)c->request.timeout_s || now - c->last_ms >= idle_ms)
+    if (!c->reached && c->request.connect_s &&
+        now - c->begun_ms >= 1000 * (uint64_t)c->request.connect_s)
+        finish(c, DIR_UNREACHABLE, "timed out");
+    else if (now - c->begun_ms >= 1000 * (uint64_t)c->request.timeout_s ||
+             now - c->last_ms >= idle_ms)
         finish(c, DIR_TIMEOUT, "timed out");
 }
 
@@ -298,6 +303,7 @@ static void on_stream_connected(struct stream *s, const uint8_t *body, size_t le
     struct dir_connection *c = stream_user(s);
     (void)body, (void)length;
     c->reached = true;
+    (void)tell(c, DIR_CONNECTED);
 }
 
 static void on_stream_data(struct stream *s, const uint8_t *bytes, size_t length)
@@ -350,6 +356,12 @@ static const char *describe_destroy(enum destroy_reason reason)
     }
 }
 
+static bool begin_stream(struct dir_connection *c, struct circuit *circuit)
+{
+    c->stream = stream_begin(circuit, RELAY_BEGIN_DIR, NULL, 0, &stream_ops, c);
+    return c->stream != NULL;
+}
+
 static void on_circuit(void *user, struct circuit *circuit, enum destroy_reason reason)
 {
     struct dir_connection *c = user;
@@ -359,10 +371,7 @@ static void on_circuit(void *user, struct circuit *circuit, enum destroy_reason 
         return;
     }
     c->last_ms = uv_now(c->relay->loop);
-    if (!tell(c, DIR_CIRCUIT))
-        return;
-    c->stream = stream_begin(circuit, RELAY_BEGIN_DIR, NULL, 0, &stream_ops, c);
-    if (!c->stream)
+    if (tell(c, DIR_CIRCUIT) && !begin_stream(c, circuit))
         finish(c, DIR_UNREACHABLE, "no stream to it");
 }
 
@@ -449,7 +458,10 @@ static bool write_head(struct dir_connection *c)
     const struct dir_request *r = &c->request;
     bool by_circuit = r->target.relay.n_addresses > 0;
     char host[ADDRESS_TEXT_MAX], length[48] = "";
-    address_format(by_circuit ? &r->target.relay.addresses[0] : &r->target.dir_port, host);
+    const struct address *to = by_circuit ? &r->target.relay.addresses[0] : &r->target.dir_port;
+    address_format(to, host);
+    if (to->port == HTTP_PORT) // which C tor does not say, too
+        *strrchr(host, ':') = 0;
     if (r->body)
         snprintf(length, sizeof(length), "Content-Length: %zu\r\n", r->body_length);
     int n = asprintf(&c->head, "%s %s HTTP/1.0\r\nHost: %s\r\n%s%s\r\n", r->body ? "POST" : "GET",
@@ -472,6 +484,8 @@ static bool set_up(struct dir_connection *c)
     http_answer_begin(&c->http);
     if (!write_head(c))
         return false;
+    if (c->request.circuit)
+        return begin_stream(c, c->request.circuit);
     return c->request.target.relay.n_addresses > 0 ? begin_circuit(c) : begin_connection(c);
 }
 

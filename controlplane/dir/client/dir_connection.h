@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One HTTP request of ours to a directory: over a circuit of one hop with BEGIN_DIR, or over a
-// plain connection to its directory port (protocol 6.13, 6.20, 9.01). Control thread only.
+// One HTTP request of ours to a directory: over a circuit of one hop with BEGIN_DIR, over one that
+// its user has built, or over a plain connection to its directory port (protocol 6.13, 6.20, 8.12,
+// 9.01). Control thread only.
 //
 // A request belongs to itself from dir_connection_start until `done` has returned, or until
 // dir_connection_cancel, after which nothing is heard of it.
@@ -16,6 +17,7 @@
 #include "dir/client/http.h"
 #include "link/link.h"
 
+struct circuit;
 struct relay;
 struct dir_connection;
 
@@ -39,6 +41,7 @@ enum dir_result {
 
 enum dir_stage {
     DIR_CIRCUIT,   // to the directory stands
+    DIR_CONNECTED, // the directory has taken the stream
     DIR_ANSWERING, // the head of an answer came, with status 200
 };
 
@@ -56,6 +59,8 @@ struct dir_answer {
 
 struct dir_request {
     struct dir_target target;
+    struct circuit *circuit; // an open one whose last hop is the target, and which stays the
+                             // user's; NULL: one is found
     const char *path;    // "/tor/…"; copied
     const char *headers; // more lines of the head, each with its CRLF; copied; NULL: none
     const void *body;    // of a POST, stays valid until the end; NULL: GET
@@ -63,6 +68,7 @@ struct dir_request {
     size_t body_max;    // of the answer; 0: only its head is wanted, and is the end
     unsigned timeout_s; // for all of it
     unsigned idle_s;    // at most so long without a byte; 0: as long as timeout_s
+    unsigned connect_s; // at most so long until the directory has taken it; 0: as long as timeout_s
     // How far it is; may be NULL. The request may be cancelled from inside.
     void (*progress)(void *user, enum dir_stage stage);
     // Never from inside dir_connection_start or dir_connection_cancel. It may start others.
@@ -70,7 +76,8 @@ struct dir_request {
     void *user;
 };
 
-// NULL: no memory, or the target has nothing that can be connected to.
+// NULL: no memory, the target has nothing that can be connected to, or no stream can be begun on
+// the circuit.
 struct dir_connection *dir_connection_start(struct relay *relay, const struct dir_request *request);
 void dir_connection_cancel(struct dir_connection *c); // NULL is fine
 // The value of the first header of this name, or false if there is none or it does not fit.

@@ -232,19 +232,39 @@ void circuit_pool_note_internal(struct circuit_pool *pool)
     predicted_ports_note_internal(&pool->predicted, now_of(pool));
 }
 
-struct origin_circuit *circuit_pool_take_internal(struct circuit_pool *pool)
+static bool is_on(const struct origin_circuit *oc, const uint8_t rsa_id[20])
+{
+    const struct own_circuit_path *path = origin_circuit_path(oc);
+    for (unsigned i = 0; i < path->n_hops; i++)
+        if (memcmp(path->hops[i].target.rsa_id, rsa_id, 20) == 0)
+            return true;
+    return false;
+}
+
+static struct origin_circuit *take_internal(struct circuit_pool *pool, const uint8_t *not_on)
 {
     struct pool_circuit *pc;
     circuit_pool_note_internal(pool);
-    for (pc = TAILQ_FIRST(&pool->list); pc; pc = TAILQ_NEXT(pc, entry))
-        if (pc->internal && pc->opened && !pc->retired &&
-            origin_circuit_state(pc->oc) == ORIGIN_OPEN)
-            break;
+    TAILQ_FOREACH(pc, &pool->list, entry)
+    if (pc->internal && pc->opened && !pc->retired && origin_circuit_state(pc->oc) == ORIGIN_OPEN &&
+        !(not_on && is_on(pc->oc, not_on)))
+        break;
     if (!pc)
         return NULL;
     struct origin_circuit *oc = pc->oc;
     forget(pc);
     return oc;
+}
+
+struct origin_circuit *circuit_pool_take_internal(struct circuit_pool *pool)
+{
+    return take_internal(pool, NULL);
+}
+
+struct origin_circuit *circuit_pool_take_internal_to(struct circuit_pool *pool,
+                                                     const uint8_t rsa_id[20])
+{
+    return take_internal(pool, rsa_id);
 }
 
 // ---- what is built ahead

@@ -62,6 +62,9 @@ bool app_isolation_equal(const struct app_request *a, const struct app_request *
 void circuit_pool_note_internal(struct circuit_pool *pool);
 // One of those, which is the caller's from now on (origin_circuit_set_user); NULL: none is ready.
 struct origin_circuit *circuit_pool_take_internal(struct circuit_pool *pool);
+// The same, of those that this relay is not on already: to be extended to it.
+struct origin_circuit *circuit_pool_take_internal_to(struct circuit_pool *pool,
+                                                     const uint8_t rsa_id[20]);
 
 // ---- for operators
 

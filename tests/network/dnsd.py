@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """DNS server for the tests' exits. Usage: dnsd.py ADDRESS PORT NAME=IPv4 …
 
-A name that it does not know does not exist; one that begins with "broken." is answered by SERVFAIL,
-one that begins with "silent." not at all. The reverse names of the addresses are known, too.
+A name that it does not know does not exist; one that begins with "broken." is answered by FORMERR,
+one that begins with "silent." not at all. (libevent takes SERVFAIL for silence: an exit then answers
+late or never, and whether three have answered before a client gives up is a matter of chance.) The reverse names of the addresses are known, too.
 """
 
 import socket
@@ -11,7 +12,7 @@ import struct
 import sys
 
 A, PTR, ANY_CLASS_IN = 1, 12, 1
-NO_ERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+NO_ERROR, FORMERR, NXDOMAIN = 0, 1, 3
 TTL_S = 60
 
 
@@ -42,7 +43,7 @@ def answer(query, hosts):
     if name.startswith("silent."):
         return None
     if name.startswith("broken."):
-        code = SERVFAIL
+        code = FORMERR
     elif name in hosts and kind == A:
         record = socket.inet_aton(hosts[name])
     elif name in names and kind == PTR:

@@ -106,3 +106,54 @@ int base64_decode(const char *text, size_t text_length, void *out, size_t capaci
         return -EINVAL;
     return (int)length;
 }
+
+int base32_encode(const void *bytes, size_t length, char *out, size_t capacity)
+{
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+    const uint8_t *in = bytes;
+    unsigned held = 0, bits = 0;
+    size_t n = 0;
+
+    if (length > INT_MAX / 2 || capacity < BASE32_TEXT_SIZE(length))
+        return -EMSGSIZE;
+    for (size_t i = 0; i < length; i++) {
+        held = (held << 8 | in[i]) & 0xfff;
+        for (bits += 8; bits >= 5; bits -= 5)
+            out[n++] = alphabet[held >> (bits - 5) & 31];
+    }
+    if (bits > 0)
+        out[n++] = alphabet[held << (5 - bits) & 31];
+    out[n] = '\0';
+    return (int)n;
+}
+
+static unsigned base32_value(char c)
+{
+    if (c >= 'a' && c <= 'z')
+        return (unsigned)(c - 'a');
+    if (c >= 'A' && c <= 'Z')
+        return (unsigned)(c - 'A');
+    return c >= '2' && c <= '7' ? (unsigned)(c - '2' + 26) : 32;
+}
+
+int base32_decode(const char *text, size_t text_length, void *out, size_t capacity)
+{
+    uint8_t *bytes = out;
+    unsigned held = 0, bits = 0;
+    size_t n = 0;
+
+    if (text_length > INT_MAX || text_length * 5 / 8 > capacity)
+        return -EMSGSIZE;
+    for (size_t i = 0; i < text_length; i++) {
+        unsigned value = base32_value(text[i]);
+        if (value > 31)
+            return -EINVAL;
+        held = (held << 5 | value) & 0xfff;
+        bits += 5;
+        if (bits >= 8) {
+            bits -= 8;
+            bytes[n++] = (uint8_t)(held >> bits);
+        }
+    }
+    return (int)n;
+}

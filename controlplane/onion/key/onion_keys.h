@@ -22,6 +22,8 @@ void onion_hs_index(const uint8_t blinded[32], uint64_t replica, struct time_per
 // Where a directory stands.
 void onion_hsdir_index(const uint8_t ed_id[32], const uint8_t srv[32], struct time_period t,
                        uint8_t out[32]);
-// Grows with each second of the run that the descriptor belongs to, and says nothing of the clock
-// to who has not the secret (order-preserving encryption).
+// For a descriptor of the epoch (struct onion_epoch), `seconds_of_run` after its run_start. Grows
+// with each second up to OPE_PLAIN_MAX (three days), and says nothing of the clock to who has not
+// the secret. Without the blinded secret (offline master key) another that only this service has
+// does as well: for directories any growing number will do. 0: no memory.
 uint64_t onion_revision_counter(const struct ed25519_key *blinded, uint64_t seconds_of_run);

@@ -100,6 +100,46 @@ static void test_base64_round_trip(void **state)
     }
 }
 
+// RFC 4648, section 10, in lower case and without padding.
+static void test_base32(void **state)
+{
+    (void)state;
+    static const char *const vectors[][2] = {
+        {"", ""},
+        {"f", "my"},
+        {"fo", "mzxq"},
+        {"foo", "mzxw6"},
+        {"foob", "mzxw6yq"},
+        {"fooba", "mzxw6ytb"},
+        {"foobar", "mzxw6ytboi"},
+    };
+    char text[BASE32_TEXT_SIZE(64)];
+    uint8_t bytes[64], back[64];
+    for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
+        size_t length = strlen(vectors[i][0]), text_length = strlen(vectors[i][1]);
+        assert_int_equal(base32_encode(vectors[i][0], length, text, text_length + 1), text_length);
+        assert_string_equal(text, vectors[i][1]);
+        assert_int_equal(base32_encode(vectors[i][0], length, text, text_length), -EMSGSIZE);
+        assert_int_equal(base32_decode(vectors[i][1], text_length, back, length), length);
+        assert_memory_equal(back, vectors[i][0], length);
+    }
+    assert_int_equal(base32_decode("MZxW6ytb", 8, back, 5), 5);
+    assert_memory_equal(back, "fooba", 5);
+    assert_int_equal(base32_decode("mzxw6ytb", 8, back, 4), -EMSGSIZE);
+    static const char *const bad[] = {
+        "mzxw6yt1", "mzxw6yt0", "mzxw6yt8", "mzxw6y==", "mzxw 6yt", "mzxw6y\x80t", "mzxw@6yt"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_int_equal(base32_decode(bad[i], 8, back, 5), -EINVAL);
+    assert_int_equal(base32_decode("mzxw\0yt", 7, back, 5), -EINVAL);
+    for (size_t n = 0; n <= sizeof(bytes); n++) {
+        random_bytes(bytes, n);
+        int length = base32_encode(bytes, n, text, sizeof(text));
+        assert_int_equal(length, BASE32_TEXT_SIZE(n) - 1);
+        assert_int_equal(base32_decode(text, (size_t)length, back, n), n);
+        assert_memory_equal(bytes, back, n);
+    }
+}
+
 static void test_random_text(void **state)
 {
     (void)state;
@@ -125,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_base64_vectors),
         cmocka_unit_test(test_base64_refuses),
         cmocka_unit_test(test_base64_round_trip),
+        cmocka_unit_test(test_base32),
         cmocka_unit_test(test_random_text),
     };
     return crypto_init() != 0 || cmocka_run_group_tests(tests, NULL, NULL);

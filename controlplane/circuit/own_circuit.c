@@ -277,6 +277,11 @@ uint64_t own_circuit_began_ms(const struct circuit *c)
     return c->own->began_ms;
 }
 
+const uint8_t *own_circuit_nonce(const struct circuit *c)
+{
+    return c->nonce;
+}
+
 bool own_circuits_heard(struct relay *relay)
 {
     struct own_circuits *all = relay->circuits->owns;

@@ -62,6 +62,9 @@ const struct own_circuit_path *own_circuit_path(const struct circuit *c);
 unsigned own_circuit_hops_built(const struct circuit *c);
 // When its first hop was asked, by the clock of streams; 0: it waits for a link.
 uint64_t own_circuit_began_ms(const struct circuit *c);
+// KH of the last hop's handshake, 20 bytes, which a service's ESTABLISH_INTRO is bound to (7.09);
+// once the circuit is open.
+const uint8_t *own_circuit_nonce(const struct circuit *c);
 // One more hop behind the last one. False: no room, no RELAY_EARLY left, it is still being built,
 // or there have been streams on it.
 bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop);

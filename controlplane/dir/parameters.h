@@ -105,6 +105,13 @@ struct relay;
     X(introduce_defense_enabled, "HiddenServiceEnableIntroDoSDefense", 0, 0, 1)                    \
     X(introduce_rate, "HiddenServiceEnableIntroDoSRatePerSec", 25, 0, INT32_MAX)                   \
     X(introduce_burst, "HiddenServiceEnableIntroDoSBurstPerSec", 200, 0, INT32_MAX)                \
+    /* … as a service (8.24, 8.36) */                                                            \
+    X(intro_extra, "hs_intro_num_extra", 2, 0, 128)                                                \
+    X(intro_introductions_min, "hs_intro_min_introduce2", 16384, 0, INT32_MAX)                     \
+    X(intro_introductions_max, "hs_intro_max_introduce2", 32768, 0, INT32_MAX)                     \
+    X(intro_lifetime_min_s, "hs_intro_min_lifetime", 18 * 3600, 0, INT32_MAX)                      \
+    X(intro_lifetime_max_s, "hs_intro_max_lifetime", 24 * 3600, 0, INT32_MAX)                      \
+    X(rendezvous_failures_max, "hs_service_max_rdv_failures", 2, 1, 10)                            \
     /* how long our own circuits may take (9.22) */                                                \
     X(cbt_disabled, "cbtdisabled", 0, 0, 1)                                                        \
     X(cbt_modes, "cbtnummodes", 10, 1, 20)                                                         \

@@ -192,6 +192,17 @@
     X(drop_serve_malformed, "requests to our directory that were no HTTP")                         \
     X(drop_serve_busy, "requests to our directory refused for load")                               \
     X(drop_serve_timeout, "requests to our directory that took too long")                          \
+    X(service_intro_points, "introduction points of our services established")                     \
+    X(service_introductions, "introductions that came to our services")                            \
+    X(drop_service_malformed, "… of these, malformed, or for another service")                     \
+    X(drop_service_replay, "… of these, that had come before")                                     \
+    X(drop_service_refused, "… of these, whose rendezvous point can't be, or that ask too much")   \
+    X(drop_service_limit, "… of these, dropped since there were too many")                         \
+    X(service_rendezvous, "rendezvous of our services with their visitors")                        \
+    X(service_rendezvous_failed, "rendezvous points that could not be reached")                    \
+    X(service_streams, "visitors' streams connected to their target")                              \
+    X(drop_service_stream, "visitors' streams refused: no such port, or too many")                 \
+    X(drop_service_target, "visitors' streams whose target did not answer")                        \
     X(socks_accepted, "applications' connections accepted")                                        \
     X(socks_open, "applications' connections open now")                                            \
     X(socks_requests, "requests of applications")                                                  \

@@ -32,6 +32,7 @@ struct introduction {
     uint8_t client_public[32]; // X
     bool congestion_control;   // extension 1
     struct pow_proof pow;      // extension 2
+    unsigned subcredential;    // introduce2_read: which of them opened it
     // The rendezvous point, from whoever knows no better: to be checked like an EXTEND2's.
     uint8_t onion_key[32];
     uint8_t specifiers[LINK_SPECIFIERS_MAX]; // with their number before them

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "aes_ctr.h"
 #include "base/cursor.h"
+#include "crypto/aes_ctr.h"
 #include "crypto/digest.h"
 
 #define PROTOID "ntor3-curve25519-sha3_256-1"

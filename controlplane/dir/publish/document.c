@@ -28,13 +28,15 @@ void document_add(struct writer *w, const char *format, ...)
 
 void document_add_object(struct writer *w, const char *label, const void *bytes, size_t length)
 {
-    char text[BASE64_LINES_SIZE(512)];
-    int n = length > 512 ? -EMSGSIZE : base64_encode_lines(bytes, length, text, sizeof(text));
-    if (n < 0) {
+    document_add(w, "-----BEGIN %s-----\n", label);
+    // In place; the NUL at its end needs no room of its own, for the last line follows.
+    size_t room = w->failed ? 0 : (size_t)(w->end - w->at);
+    int n = base64_encode_lines(bytes, length, (char *)w->at, room);
+    if (n < 0)
         w->failed = true;
-        return;
-    }
-    document_add(w, "-----BEGIN %s-----\n%s-----END %s-----\n", label, text, label);
+    else
+        (void)write_room(w, (size_t)n);
+    document_add(w, "-----END %s-----\n", label);
 }
 
 void document_add_published(struct writer *w, time_t published)

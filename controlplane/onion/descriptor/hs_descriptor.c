@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "crypto/ed25519.h"
-#include "netdoc/tokens.h"
 
 enum {
     VERSION = 3,
@@ -15,7 +14,7 @@ enum {
     SIGNATURE_TEXT_LEN = 86,      // base64 without padding
 };
 
-static const char signature_prefix[] = "Tor onion service descriptor sig v3";
+static const char signature_prefix[] = HS_DESCRIPTOR_SIGNATURE_PREFIX;
 
 static const char signature_keyword[] = "signature ";
 
@@ -105,7 +104,7 @@ static size_t base64_stands_for(struct text t)
 
 static int read_superencrypted(const struct token *t, struct hs_descriptor *out)
 {
-    (void)out;
+    out->superencrypted = t->object;
     bool good = t->arguments.length == 0 && text_is(t->label, "MESSAGE") &&
                 base64_stands_for(t->object) > ENCRYPTED_OVERHEAD;
     return good ? 0 : -EINVAL;

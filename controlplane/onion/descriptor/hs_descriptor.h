@@ -7,14 +7,20 @@
 #include <stdint.h>
 
 #include "crypto/ed_cert.h"
+#include "netdoc/tokens.h"
 
 enum { HS_DESCRIPTOR_LIFETIME_MAX_MIN = 720 };
+
+// What stands before the text in what its signature is over.
+#define HS_DESCRIPTOR_SIGNATURE_PREFIX "Tor onion service descriptor sig v3"
 
 struct hs_descriptor {
     uint8_t blinded_key[32];
     uint64_t revision;
     unsigned lifetime_min;
-    // What is to be verified; `text` and `signed_length` refer to what was parsed.
+    struct text superencrypted; // base64, of more than a salt and a MAC
+    // What is to be verified; `text` and `signed_length` refer to what was parsed, as does what is
+    // above.
     uint8_t cert_bytes[ED_CERT_EMBEDDED_LEN + 64]; // there is room for an extension
     uint16_t cert_length;
     uint8_t signature[64];

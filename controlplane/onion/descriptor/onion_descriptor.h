@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "base/blob.h"
-#include "circuit/own_circuit.h"
 #include "crypto/ed25519.h"
 
 enum {

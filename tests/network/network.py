@@ -17,14 +17,14 @@ class Network(TorNet):
     """Use as a context manager: everything is taken down at its end, however that comes."""
 
     def __init__(self, debug=None, release=None, ramsons=2, build="debug", stand_in=False,
-                 outlives=False, prefix="ramson-test", say=lambda _text: None):
+                 outlives=False, prefix="ramson-test", exits=3, say=lambda _text: None):
         self.binaries = {"debug": debug, "release": release}
         self.stand_in, self.say, self.wanted = stand_in, say, (ramsons, build)
         self.ramsons, self.control, self.failed = [], None, False
         self.standing = []  # the relays that it came with: each test finds them alive
         self.fingerprints = {}
         directory = tempfile.mkdtemp(prefix=prefix + "-")
-        super().__init__(Namespace(prefix), directory, outlives=outlives)
+        super().__init__(Namespace(prefix), directory, exits=exits, outlives=outlives)
 
     def __enter__(self):
         try:

@@ -9,7 +9,7 @@
 
 // A gathered cell: the body with the 0 to 15 bytes before it that belong to its first block.
 struct ctr_job {
-    const uint8_t *key; // 16 bytes
+    const uint8_t *key; // 16 bytes, or 32
     uint64_t block;     // counter of the first block
     const uint8_t *src;
     uint8_t *dst;
@@ -20,6 +20,7 @@ struct ctr_implementation {
     const char *name;
     bool (*usable)(void);
     void (*run)(const struct ctr_job *jobs, unsigned n);
+    void (*run_long)(const struct ctr_job *jobs, unsigned n); // with keys of 32 bytes
 };
 
 extern const struct ctr_implementation ctr_aesni, ctr_vaes256, ctr_vaes512;

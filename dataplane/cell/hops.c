@@ -3,6 +3,7 @@
 #include "cell/hops.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <rte_malloc.h>
@@ -25,37 +26,85 @@ int hop_pool_init(struct hop_pool *pool, uint32_t circuits)
 
 void hop_pool_release(struct hop_pool *pool)
 {
-    for (uint32_t i = 0; pool->all && i < pool->capacity; i++) {
-        if (!pool->all[i].kind)
-            continue;
-        layer_clear(&pool->all[i].forward);
-        layer_clear(&pool->all[i].backward);
-    }
+    if (pool->all)
+        explicit_bzero(pool->all, pool->capacity * sizeof(*pool->all));
     rte_free(pool->all);
+}
+
+static struct hop *take(struct worker *w)
+{
+    struct hop *hop = w->hops.free;
+    if (!hop) {
+        w->counters.drop_circuit_limit++;
+        return NULL;
+    }
+    w->hops.free = hop->next_free;
+    return hop;
 }
 
 static void put_back(struct worker *w, struct hop *hop)
 {
-    layer_clear(&hop->forward);
-    layer_clear(&hop->backward);
-    hop->kind = 0;
+    explicit_bzero(hop, sizeof(*hop));
     hop->next_free = w->hops.free;
     w->hops.free = hop;
 }
 
+static struct hop *piece_of(struct onion_layer *onion)
+{
+    return (struct hop *)((char *)onion - offsetof(struct hop, onion));
+}
+
+static void put_back_all(struct worker *w, struct hop *hop)
+{
+    if (hop->kind == CIRCUIT_CRYPTO_ONION) {
+        put_back(w, piece_of(hop->forward.onion));
+        put_back(w, piece_of(hop->backward.onion));
+    }
+    put_back(w, hop);
+}
+
+// NULL: there is too little memory.
+static struct hop *take_all(struct worker *w, uint8_t kind)
+{
+    struct hop *hop = take(w);
+    if (!hop)
+        return NULL;
+    hop->kind = kind;
+    if (kind != CIRCUIT_CRYPTO_ONION)
+        return hop;
+    struct hop *forward = take(w), *backward = forward ? take(w) : NULL;
+    if (!backward) {
+        put_back(w, hop);
+        if (forward)
+            put_back(w, forward);
+        return NULL;
+    }
+    hop->forward.onion = &forward->onion;
+    hop->backward.onion = &backward->onion;
+    return hop;
+}
+
+// Nobody is behind an onion service, nor is one alone.
+static bool may_follow(const struct hops *hops, uint8_t kind)
+{
+    if (hops->n == 0)
+        return kind != CIRCUIT_CRYPTO_ONION;
+    return hops->hop[hops->n - 1]->kind != CIRCUIT_CRYPTO_ONION;
+}
+
 static bool push(struct worker *w, struct hops *hops, const struct circuit_crypto *crypto)
 {
-    struct hop *hop = hops->n < HOPS_MAX ? w->hops.free : NULL;
-    if (!hop) {
+    if (hops->n == HOPS_MAX || !may_follow(hops, crypto->kind)) {
         w->counters.drop_circuit_limit++;
         return false;
     }
-    w->hops.free = hop->next_free;
+    struct hop *hop = take_all(w, crypto->kind);
+    if (!hop)
+        return false;
     if (!layers_init_client(w, &hop->forward, &hop->backward, crypto)) {
-        put_back(w, hop);
+        put_back_all(w, hop);
         return false;
     }
-    hop->kind = crypto->kind;
     hops->hop[hops->n++] = hop;
     return true;
 }
@@ -99,7 +148,7 @@ void hops_add(struct worker *w, struct circuit_end *end, const struct circuit_cr
 void hops_free(struct worker *w, struct hops *hops)
 {
     while (hops->n > 0)
-        put_back(w, hops->hop[--hops->n]);
+        put_back_all(w, hops->hop[--hops->n]);
 }
 
 // ---- what comes in

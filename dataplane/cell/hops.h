@@ -29,11 +29,19 @@ enum {
     HOPS_CIRCUITS_MAX = 32768,
 };
 
+// A piece of the pool's memory: a hop's two layers, or, where those only say where they are, one of
+// the two itself. So an onion service's takes three.
 struct hop {
-    union layer forward, backward;
-    struct hop *next_free;
-    uint8_t kind; // enum circuit_crypto_kind
+    union {
+        struct {
+            union layer forward, backward;
+            uint8_t kind; // enum circuit_crypto_kind
+        };
+        struct onion_layer onion;
+        struct hop *next_free;
+    };
 };
+_Static_assert(sizeof(struct hop) == 256, "four lines of the cache");
 
 // In the end of such a circuit, in the place of its layer.
 struct hops {

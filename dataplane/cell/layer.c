@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What differs between tor1 and Counter Galois Onion at this relay's end of a circuit.
+// What differs between the kinds of relay crypto at our end of a circuit.
 #include "cell/layer.h"
 
 #include <string.h>
@@ -31,6 +31,9 @@ bool layers_init_client(struct worker *w, union layer *forward, union layer *bac
         return true;
     case CIRCUIT_CRYPTO_CGO:
         cgo_client_layers_init(w->cgo, &forward->cgo, &backward->cgo, crypto->material);
+        return true;
+    case CIRCUIT_CRYPTO_ONION:
+        onion_layers_init(forward->onion, backward->onion, crypto->material);
         return true;
     default:
         return false;
@@ -73,6 +76,8 @@ void layer_mark(union layer *layer, uint8_t kind, uint8_t body[CELL_BODY_LEN],
 {
     if (kind == CIRCUIT_CRYPTO_TOR1)
         tor1_originate(&layer->tor1, body, tag);
+    else if (kind == CIRCUIT_CRYPTO_ONION)
+        onion_originate(layer->onion, body, tag);
 }
 
 void layer_tag(const struct cgo_job *job, uint8_t tag[LAYER_TAG_MAX])
@@ -86,6 +91,8 @@ bool layer_recognise(union layer *layer, uint8_t kind, const struct cgo_job *job
 {
     if (kind == CIRCUIT_CRYPTO_TOR1)
         return tor1_recognise(&layer->tor1, body, tag);
+    if (kind == CIRCUIT_CRYPTO_ONION)
+        return onion_recognise(layer->onion, body, tag);
     if (job->recognised)
         memcpy(tag, job->tag, sizeof(job->tag));
     return job->recognised;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A layer of relay crypto: one direction of one hop, tor1 or Counter Galois Onion, with the relay
-// messages that begin and end at it. Which of the two it is, is said by an enum circuit_crypto_kind
-// beside it (base/message.h); 0 stands for no layer. What differs between kinds is here and in
-// cell/layer_burst.h.
+// A layer of relay crypto: one direction of one hop, tor1 or Counter Galois Onion, or what is
+// between a client and an onion service, with the relay messages that begin and end at it. Which of
+// them it is, is said by an enum circuit_crypto_kind beside it (base/message.h); 0 stands for no
+// layer. What differs between kinds is here and in cell/layer_burst.h.
 //
 // The cells of many layers are run in a burst by cell/layer_burst.h.
 #pragma once
@@ -13,6 +13,7 @@
 #include "base/message.h"
 #include "cell/relay_message.h"
 #include "crypto/cgo.h"
+#include "crypto/onion_layer.h"
 #include "crypto/tor1.h"
 
 struct worker;
@@ -23,6 +24,7 @@ enum { LAYERS_OF_HOPS = 255 };
 union layer {
     struct tor1_layer tor1;
     struct cgo_layer cgo;
+    struct onion_layer *onion; // larger, and rare: elsewhere (cell/hops.h)
 };
 
 // A layer on its way to another worker, in the body of a cell.
@@ -42,7 +44,8 @@ static inline uint8_t layer_tag_length(uint8_t kind)
 // `forward` is away from the origin. False: no such kind.
 bool layers_init(struct worker *w, union layer *forward, union layer *backward,
                  const struct circuit_crypto *crypto);
-// The same at the origin.
+// The same at the origin. For CIRCUIT_CRYPTO_ONION the two layers' `onion` say where they are to
+// be.
 bool layers_init_client(struct worker *w, union layer *forward, union layer *backward,
                         const struct circuit_crypto *crypto);
 void layer_clear(union layer *layer);

@@ -14,6 +14,10 @@ const struct cgo_job *layer_burst_add(struct worker *w, union layer *layer, unsi
                                       enum cgo_operation operation, uint8_t command,
                                       const uint8_t *src, uint8_t *dst)
 {
+    if (kind == CIRCUIT_CRYPTO_ONION) {
+        cell_cipher_add_long(w->cipher, &layer->onion->cipher, src, dst);
+        return NULL;
+    }
     if (kind != CIRCUIT_CRYPTO_CGO) {
         cell_cipher_add(w->cipher, &layer->tor1.cipher, src, dst);
         return NULL;

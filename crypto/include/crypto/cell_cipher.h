@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Batched AES-128-CTR over the bodies of relay cells (tor-spec: "Relay cells", tor1).
+// Batched AES-128-CTR over the bodies of relay cells (tor-spec: "Relay cells", tor1), and
+// AES-256-CTR for those between a client and an onion service.
 //
 // tor1 has one running counter per direction of a circuit, over all 509-byte bodies one after the
 // other. 509 is no multiple of 16, so most bodies begin in the middle of a counter block. A job
@@ -25,6 +26,12 @@ struct ctr_stream {
     uint64_t position_bytes; // of the next body in the key stream
 };
 
+// The same with a key of 256 bits.
+struct ctr_long_stream {
+    uint8_t key[32];
+    uint64_t position_bytes;
+};
+
 // NULL without memory, or when the multi-buffer library, which serves CPUs without AES
 // instructions, finds nothing for this one.
 struct cell_cipher *cell_cipher_create(void);
@@ -35,6 +42,7 @@ const char *cell_cipher_implementation(const struct cell_cipher *cc);
 // Zero IV, position 0. Does not disturb gathered jobs.
 void ctr_stream_init(struct cell_cipher *cc, struct ctr_stream *stream, const uint8_t key[16]);
 void ctr_stream_clear(struct ctr_stream *stream);
+void ctr_long_stream_init(struct ctr_long_stream *stream, const uint8_t key[32]);
 
 // Gathers a job: *dst = *src XOR the next 509 bytes of the key stream; moves the stream on by 509.
 // The buffers and the stream must stay where they are until cell_cipher_run. When
@@ -47,5 +55,8 @@ void ctr_stream_clear(struct ctr_stream *stream);
 // destinations. Any number of jobs may share a stream; one body takes part in one job per run.
 void cell_cipher_add(struct cell_cipher *cc, struct ctr_stream *stream, const uint8_t *src_body,
                      uint8_t *dst_body);
+// The same. One body takes part in one job per run, of either sort.
+void cell_cipher_add_long(struct cell_cipher *cc, struct ctr_long_stream *stream,
+                          const uint8_t *src_body, uint8_t *dst_body);
 // Runs what was gathered. After it, all dst bodies are filled.
 void cell_cipher_run(struct cell_cipher *cc);

@@ -51,6 +51,53 @@ struct chain *chain_open(struct peer_link *link)
     return c;
 }
 
+static void side_init(struct chain_side *side, const uint8_t seed[32], const uint8_t key[32])
+{
+    static const uint8_t iv[16];
+    side->digest = EVP_MD_CTX_new();
+    side->cipher = EVP_CIPHER_CTX_new();
+    assert_int_equal(EVP_DigestInit_ex(side->digest, EVP_sha3_256(), NULL), 1);
+    assert_int_equal(EVP_DigestUpdate(side->digest, seed, 32), 1);
+    assert_int_equal(EVP_EncryptInit_ex(side->cipher, EVP_aes_256_ctr(), NULL, key, iv), 1);
+}
+
+static void side_free(struct chain_side *side)
+{
+    EVP_MD_CTX_free(side->digest);
+    EVP_CIPHER_CTX_free(side->cipher);
+}
+
+static void side_crypt(struct chain_side *side, uint8_t body[CELL_BODY_LEN])
+{
+    int n = 0;
+    assert_int_equal(EVP_EncryptUpdate(side->cipher, body, &n, body, CELL_BODY_LEN), 1);
+}
+
+// The digest field of the body is zeros.
+static void side_digest(struct chain_side *side, const uint8_t body[CELL_BODY_LEN],
+                        uint8_t tag[LAYER_TAG_MAX])
+{
+    uint8_t digest[32];
+    assert_int_equal(EVP_DigestUpdate(side->digest, body, CELL_BODY_LEN), 1);
+    EVP_MD_CTX *now = EVP_MD_CTX_new();
+    assert_int_equal(EVP_MD_CTX_copy_ex(now, side->digest), 1);
+    assert_int_equal(EVP_DigestFinal_ex(now, digest, NULL), 1);
+    EVP_MD_CTX_free(now);
+    memcpy(tag, digest, LAYER_TAG_MAX);
+}
+
+// Whatever comes here is for us, or the test fails.
+static bool side_takes(struct chain_hop *hop, uint8_t body[CELL_BODY_LEN])
+{
+    uint8_t claimed[4];
+    side_crypt(&hop->from_us, body);
+    memcpy(claimed, body + 5, sizeof(claimed));
+    memset(body + 5, 0, sizeof(claimed));
+    side_digest(&hop->from_us, body, hop->tag);
+    assert_memory_equal(claimed, hop->tag, sizeof(claimed));
+    return body[1] == 0 && body[2] == 0;
+}
+
 struct message *chain_hop(struct chain *c, enum circuit_crypto_kind kind)
 {
     struct message *m = rig_message(c->link->rig, c->link->worker, MSG_CIRCUIT_ADD_HOP);
@@ -61,7 +108,10 @@ struct message *chain_hop(struct chain *c, enum circuit_crypto_kind kind)
     for (unsigned i = 0; i < sizeof(m->crypto.material); i++)
         m->crypto.material[i] = (uint8_t)rand();
     hop->kind = (uint8_t)kind;
-    if (kind == CIRCUIT_CRYPTO_CGO)
+    if (kind == CIRCUIT_CRYPTO_ONION) {
+        side_init(&hop->from_us, m->crypto.material, m->crypto.material + 64);
+        side_init(&hop->to_us, m->crypto.material + 32, m->crypto.material + 96);
+    } else if (kind == CIRCUIT_CRYPTO_CGO)
         cgo_relay_layers_init(c->cgo, &hop->forward.cgo, &hop->backward.cgo, m->crypto.material);
     else
         tor1_layers_init(c->cipher, &hop->forward.tor1, &hop->backward.tor1, m->crypto.material);
@@ -73,11 +123,18 @@ void chain_add(struct chain *c, enum circuit_crypto_kind kind)
     rig_send(c->link->rig, chain_hop(c, kind));
 }
 
+enum circuit_crypto_kind chain_kind(char kind)
+{
+    return kind == 'o'   ? CIRCUIT_CRYPTO_ONION
+           : kind == 'c' ? CIRCUIT_CRYPTO_CGO
+                         : CIRCUIT_CRYPTO_TOR1;
+}
+
 struct chain *chain_of(struct peer_link *link, const char *kinds)
 {
     struct chain *c = chain_open(link);
     for (; *kinds; kinds++)
-        chain_add(c, *kinds == 'c' ? CIRCUIT_CRYPTO_CGO : CIRCUIT_CRYPTO_TOR1);
+        chain_add(c, chain_kind(*kinds));
     return c;
 }
 
@@ -85,6 +142,10 @@ void chain_free(struct chain *c)
 {
     cell_cipher_destroy(c->cipher);
     cgo_cipher_destroy(c->cgo);
+    for (unsigned i = 0; i < sizeof(c->hops) / sizeof(c->hops[0]); i++) {
+        side_free(&c->hops[i].from_us);
+        side_free(&c->hops[i].to_us);
+    }
     free(c);
 }
 
@@ -122,6 +183,8 @@ static bool ends_at(struct chain *c, struct chain_hop *hop, struct peer_cell *ce
 {
     if (hop->kind == CIRCUIT_CRYPTO_CGO)
         return cgo_relay_forward(c->cgo, &hop->forward.cgo, cell->command, cell->body, hop->tag);
+    if (hop->kind == CIRCUIT_CRYPTO_ONION)
+        return side_takes(hop, cell->body);
     run_tor1(c, &hop->forward.tor1, cell->body);
     return tor1_recognise(&hop->forward.tor1, cell->body, hop->tag);
 }
@@ -146,9 +209,17 @@ void chain_cover(struct chain *c, unsigned hop, uint8_t body[CELL_BODY_LEN])
     for (struct chain_hop *h = &c->hops[hop]; h-- > c->hops;) {
         if (h->kind == CIRCUIT_CRYPTO_CGO)
             cgo_relay_backward(c->cgo, &h->backward.cgo, CELL_RELAY, body);
+        else if (h->kind == CIRCUIT_CRYPTO_ONION)
+            side_crypt(&h->to_us, body);
         else
             run_tor1(c, &h->backward.tor1, body);
     }
+}
+
+void chain_mark(struct chain_hop *hop, uint8_t body[CELL_BODY_LEN])
+{
+    side_digest(&hop->to_us, body, hop->tag);
+    memcpy(body + 5, hop->tag, 4);
 }
 
 void chain_answer(struct chain *c, unsigned hop, uint8_t relay_command, uint16_t stream_id,
@@ -163,6 +234,11 @@ void chain_answer(struct chain *c, unsigned hop, uint8_t relay_command, uint16_t
     } else {
         struct relay_message v0 = {relay_command, stream_id, length, body};
         relay_message_build(&v0, padding, out);
+        if (h->kind == CIRCUIT_CRYPTO_ONION) {
+            chain_mark(h, out);
+            chain_cover(c, hop, out);
+            return;
+        }
         tor1_originate(&h->backward.tor1, out, h->tag);
         run_tor1(c, &h->backward.tor1, out);
     }

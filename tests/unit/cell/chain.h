@@ -3,18 +3,27 @@
 //
 //   worker ──link── hop 1 ──── hop 2 ──── … hop n
 //
-// The relays have the other half of the layers, tor1 or CGO.
+// The relays have the other half of the layers, tor1 or CGO; the last may be the other side of an
+// onion service's circuit, whose half is computed by OpenSSL.
 #pragma once
+
+#include <openssl/evp.h>
 
 #include "cell/hops.h"
 #include "rig.h"
 
 enum { CHAIN_COOKIE = 1234 };
 
+struct chain_side {
+    EVP_MD_CTX *digest;
+    EVP_CIPHER_CTX *cipher;
+};
+
 struct chain_hop {
     uint8_t kind; // enum circuit_crypto_kind
     union layer forward, backward;
-    uint8_t tag[LAYER_TAG_MAX]; // of the last cell that ended, or began, here
+    struct chain_side from_us, to_us; // instead, of an onion service's circuit
+    uint8_t tag[LAYER_TAG_MAX];       // of the last cell that ended, or began, here
 };
 
 struct chain {
@@ -36,7 +45,8 @@ void chain_created(struct chain *c);
 struct message *chain_hop(struct chain *c, enum circuit_crypto_kind kind);
 // … and in both.
 void chain_add(struct chain *c, enum circuit_crypto_kind kind);
-// With these hops: "t" is tor1, "c" is CGO.
+enum circuit_crypto_kind chain_kind(char kind);
+// With these hops: "t" is tor1, "c" is CGO, "o" is the other side behind the relays.
 struct chain *chain_of(struct peer_link *link, const char *kinds);
 void chain_free(struct chain *c);
 unsigned chain_tag_length(const struct chain *c, unsigned hop);
@@ -53,5 +63,7 @@ void chain_answer(struct chain *c, unsigned hop, uint8_t relay_command, uint16_t
 // The same, sent.
 void chain_send(struct chain *c, unsigned hop, uint8_t relay_command, uint16_t stream_id,
                 const void *body, uint16_t length);
+// Marks a body as begun at this hop, which is the other side of an onion service's circuit.
+void chain_mark(struct chain_hop *hop, uint8_t body[CELL_BODY_LEN]);
 // The layers of the hops up to this one, put on a body.
 void chain_cover(struct chain *c, unsigned hop, uint8_t body[CELL_BODY_LEN]);

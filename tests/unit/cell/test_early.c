@@ -370,7 +370,7 @@ static void expect_words_of_hop(struct ours *t, unsigned n)
 static void a_new_hops_words_wait(void **state)
 {
     (void)state;
-    for (unsigned kind = TOR1; kind <= CGO; kind++) {
+    for (unsigned kind = TOR1; kind <= CIRCUIT_CRYPTO_ONION; kind++) {
         struct ours t;
         struct message *m = meet_hop(&t, kind, false);
         channel_send_down(&t.rig->channels[0], t.add);
@@ -402,7 +402,7 @@ static void a_hop_that_never_comes_closes_the_circuit(void **state)
 static void not_all_of_them_are_its(void **state)
 {
     (void)state;
-    for (unsigned kind = TOR1; kind <= CGO; kind++) {
+    for (unsigned kind = TOR1; kind <= CIRCUIT_CRYPTO_ONION; kind++) {
         struct ours t;
         struct message *m = meet_hop(&t, kind, true);
         channel_send_down(&t.rig->channels[0], t.add);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Circuits that begin here (protocol 2.24, 2.27, 3.02 to 3.24): cells to and from each of their
-// hops, in bursts over circuits and hops.
+// Circuits that begin here (protocol 2.24, 2.27, 3.02 to 3.24, 8.39): cells to and from each of
+// their hops, and of who is behind them, in bursts over circuits and hops.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -14,7 +14,8 @@
 #include "crypto/cgo_message.h"
 #include "path.h"
 
-static const enum circuit_crypto_kind TOR1 = CIRCUIT_CRYPTO_TOR1, CGO = CIRCUIT_CRYPTO_CGO;
+static const enum circuit_crypto_kind TOR1 = CIRCUIT_CRYPTO_TOR1, CGO = CIRCUIT_CRYPTO_CGO,
+                                      ONION = CIRCUIT_CRYPTO_ONION;
 
 static unsigned choose(unsigned n)
 {
@@ -136,7 +137,7 @@ static void check_mix(struct bench *t, const char *kinds)
     unsigned n = (unsigned)strlen(kinds);
     // As it is built: each hop answers through those before it.
     for (unsigned hop = 1; hop <= n; hop++) {
-        chain_add(c, kinds[hop - 1] == 'c' ? CGO : TOR1);
+        chain_add(c, chain_kind(kinds[hop - 1]));
         check_both_ways(c, hop);
     }
     for (unsigned i = 0; i < 12; i++)
@@ -156,9 +157,11 @@ static void any_mix_of_hops_works(void **state)
         if (n >= 5 && n < HOPS_RELAYS_MAX)
             continue;
         for (unsigned mix = 0; mix < 1u << n; mix++) {
-            char kinds[HOPS_MAX] = "";
+            char kinds[HOPS_MAX + 1] = "";
             for (unsigned i = 0; i < n; i++)
                 kinds[i] = mix >> i & 1 ? 'c' : 't';
+            check_mix(&t, kinds);
+            kinds[n] = 'o';
             check_mix(&t, kinds);
         }
     }
@@ -177,10 +180,11 @@ struct sent {
     uint8_t tag[LAYER_TAG_MAX];
 };
 
-enum { CHAINS = 9, BURST = 150 };
+enum { CHAINS = 13, BURST = 150 };
 
-static const char *const mixes[CHAINS] = {"t",   "c",        "tc",       "ct",      "ttt",
-                                          "ccc", "tctctctc", "cccttttc", "tttttttt"};
+static const char *const mixes[CHAINS] = {"t",    "c",        "tc",       "ct",       "ttt",
+                                          "ccc",  "tctctctc", "cccttttc", "tttttttt", "to",
+                                          "tcto", "ccco",     "tttttttto"};
 
 static void open_chains(struct bench *t, struct chain *chains[CHAINS])
 {
@@ -395,6 +399,57 @@ static void too_many_hops_close_the_circuit(void **state)
     bench_close(&t);
 }
 
+// Takes all but so many out of the pool.
+static struct hop *leave_hops(struct rig *rig, unsigned n)
+{
+    struct hop **at = &rig->workers[0].hops.free, *taken;
+    while (n-- > 0)
+        at = &(*at)->next_free;
+    taken = *at;
+    *at = NULL;
+    return taken;
+}
+
+static void give_hops(struct rig *rig, struct hop *taken)
+{
+    struct hop **at = &rig->workers[0].hops.free;
+    while (*at)
+        at = &(*at)->next_free;
+    *at = taken;
+}
+
+// The other side is behind a relay, and nobody is behind it.
+static void the_other_side_is_the_last(void **state)
+{
+    (void)state;
+    struct bench t = bench_open();
+    static const char *const kinds[] = {"o", "tot", "coc", "too"};
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct chain *c = chain_of(t.link, kinds[i]);
+        expect_closed(c, DESTROY_RESOURCELIMIT);
+        assert_int_equal(hops_in_use(t.rig), 0);
+        chain_free(c);
+    }
+    // It takes more memory than a relay, all of which comes back.
+    struct chain *c = chain_of(t.link, "tco");
+    assert_int_equal(hops_in_use(t.rig), 5);
+    check_both_ways(c, 3);
+    for (unsigned left = 0; left < 4; left++) { // for "to" it takes four
+        struct hop *taken = leave_hops(t.rig, left);
+        struct chain *poor = chain_of(t.link, "to");
+        expect_closed(poor, DESTROY_RESOURCELIMIT);
+        chain_free(poor);
+        give_hops(t.rig, taken);
+        assert_int_equal(hops_in_use(t.rig), 5);
+    }
+    check_both_ways(c, 3);
+    close_circuit(c);
+    peer_expect_destroy(t.link, c->circid, DESTROY_NONE);
+    assert_int_equal(hops_in_use(t.rig), 0);
+    chain_free(c);
+    bench_close(&t);
+}
+
 static void hops_are_bounded(void **state)
 {
     (void)state;
@@ -569,11 +624,16 @@ static void messages_keep_to_the_format(void **state)
 {
     (void)state;
     struct bench t = bench_open();
-    for (unsigned kind = TOR1; kind <= CGO; kind++) {
-        struct chain *c = chain_of(t.link, kind == CGO ? "tc" : "ct");
+    static const char *const kinds[] = {"ct", "tc", "co"};
+    for (unsigned kind = TOR1; kind <= ONION; kind++) {
+        struct chain *c = chain_of(t.link, kinds[kind - TOR1]);
         uint8_t body[CELL_BODY_LEN] = {0};
         struct chain_hop *last = &c->hops[1];
-        if (kind == CGO) {
+        if (kind == ONION) {
+            body[9] = 0xff;
+            chain_mark(last, body);
+            chain_cover(c, 2, body);
+        } else if (kind == CGO) {
             body[16] = 99;
             cgo_relay_originate(c->cgo, &last->backward.cgo, CELL_RELAY, body, last->tag);
             chain_cover(c, 1, body);
@@ -909,6 +969,7 @@ int main(void)
         cmocka_unit_test(others_circuits_share_the_burst),
         cmocka_unit_test(a_hop_may_be_added_at_any_time),
         cmocka_unit_test(too_many_hops_close_the_circuit),
+        cmocka_unit_test(the_other_side_is_the_last),
         cmocka_unit_test(hops_are_bounded),
         cmocka_unit_test(it_has_to_be_created_first),
         cmocka_unit_test(other_ends_have_no_hops),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The batched cell cipher against OpenSSL's AES-128-CTR: many circuits, interleaved.
+// The batched cell cipher against OpenSSL's AES-128-CTR and AES-256-CTR: many circuits,
+// interleaved.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,7 @@ static void random_fill(uint8_t *bytes, size_t length)
 }
 
 // OpenSSL's stream, moved to any position.
-static EVP_CIPHER_CTX *reference_at(const uint8_t key[16], uint64_t position)
+static EVP_CIPHER_CTX *reference_of(const EVP_CIPHER *cipher, const uint8_t *key, uint64_t position)
 {
     uint8_t iv[16] = {0}, skip[16] = {0};
     uint64_t block = position / 16;
@@ -39,9 +40,14 @@ static EVP_CIPHER_CTX *reference_at(const uint8_t key[16], uint64_t position)
         iv[15 - i] = (uint8_t)(block >> (8 * i));
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int n = 0;
-    assert_int_equal(EVP_EncryptInit_ex(ctx, EVP_aes_128_ctr(), NULL, key, iv), 1);
+    assert_int_equal(EVP_EncryptInit_ex(ctx, cipher, NULL, key, iv), 1);
     assert_int_equal(EVP_EncryptUpdate(ctx, skip, &n, skip, (int)(position % 16)), 1);
     return ctx;
+}
+
+static EVP_CIPHER_CTX *reference_at(const uint8_t key[16], uint64_t position)
+{
+    return reference_of(EVP_aes_128_ctr(), key, position);
 }
 
 static void reference_body(EVP_CIPHER_CTX *ctx, uint8_t *dst, const uint8_t *src)
@@ -175,6 +181,80 @@ static void test_packed_sources(void **state)
     EVP_CIPHER_CTX_free(reference);
 }
 
+// Both sorts in one burst, each circuit's cells in their order; cells of one run and of many.
+static void test_long_keys(void **state)
+{
+    struct cell_cipher *cc = *state;
+    static struct ctr_long_stream streams[CIRCUITS];
+    static struct ctr_stream other;
+    EVP_CIPHER_CTX *references[CIRCUITS], *other_reference;
+    struct slot *slots = calloc(BURST, sizeof(*slots));
+    uint8_t key[32];
+    for (unsigned i = 0; i < CIRCUITS; i++) {
+        random_fill(key, sizeof(key));
+        ctr_long_stream_init(&streams[i], key);
+        references[i] = reference_of(EVP_aes_256_ctr(), key, 0);
+    }
+    ctr_stream_init(cc, &other, key);
+    other_reference = reference_at(key, 0);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned n = 1 + random_u32() % BURST;
+        for (unsigned i = 0; i < n; i++) {
+            struct slot *slot = &slots[i];
+            unsigned c = round % 3 == 0 ? round % CIRCUITS : random_u32() % CIRCUITS;
+            random_fill(slot->src, sizeof(slot->src));
+            memset(slot->behind, 0x5a, sizeof(slot->behind));
+            slot->in_place = random_u32() & 1;
+            uint8_t *dst = slot->in_place ? slot->src : slot->dst;
+            bool is_long = random_u32() % 5 > 0;
+            reference_body(is_long ? references[c] : other_reference, slot->expected, slot->src);
+            if (is_long)
+                cell_cipher_add_long(cc, &streams[c], slot->src, dst);
+            else
+                cell_cipher_add(cc, &other, slot->src, dst);
+        }
+        cell_cipher_run(cc);
+        for (unsigned i = 0; i < n; i++) {
+            struct slot *slot = &slots[i];
+            assert_memory_equal(slot->in_place ? slot->src : slot->dst, slot->expected,
+                                CELL_BODY_LEN);
+            for (unsigned b = 0; b < sizeof(slot->behind); b++)
+                assert_int_equal(slot->behind[b], 0x5a);
+        }
+    }
+    for (unsigned i = 0; i < CIRCUITS; i++)
+        EVP_CIPHER_CTX_free(references[i]);
+    EVP_CIPHER_CTX_free(other_reference);
+    free(slots);
+}
+
+static void test_long_counter_wrap(void **state)
+{
+    struct cell_cipher *cc = *state;
+    struct slot *slots = calloc(2, sizeof(*slots));
+    const uint64_t wraps[] = {UINT64_C(1) << 36, UINT64_C(7) << 36, 256 * 16};
+    for (unsigned w = 0; w < 3; w++) {
+        for (unsigned back = 0; back < 560; back++) {
+            struct ctr_long_stream stream;
+            uint8_t key[32];
+            random_fill(key, sizeof(key));
+            ctr_long_stream_init(&stream, key);
+            stream.position_bytes = wraps[w] - back;
+            EVP_CIPHER_CTX *reference = reference_of(EVP_aes_256_ctr(), key, stream.position_bytes);
+            for (unsigned i = 0; i < 2; i++) {
+                random_fill(slots[i].src, CELL_BODY_LEN);
+                reference_body(reference, slots[i].expected, slots[i].src);
+                cell_cipher_add_long(cc, &stream, slots[i].src, slots[i].dst);
+            }
+            cell_cipher_run(cc);
+            for (unsigned i = 0; i < 2; i++)
+                assert_memory_equal(slots[i].dst, slots[i].expected, CELL_BODY_LEN);
+            EVP_CIPHER_CTX_free(reference);
+        }
+    }
+    free(slots);
+}
+
 static void test_clear_wipes(void **state)
 {
     struct ctr_stream stream;
@@ -226,6 +306,9 @@ int main(void)
                                                      which),
             cmocka_unit_test_prestate_setup_teardown(test_counter_wrap, setup, teardown, which),
             cmocka_unit_test_prestate_setup_teardown(test_packed_sources, setup, teardown, which),
+            cmocka_unit_test_prestate_setup_teardown(test_long_keys, setup, teardown, which),
+            cmocka_unit_test_prestate_setup_teardown(test_long_counter_wrap, setup, teardown,
+                                                     which),
             cmocka_unit_test_prestate_setup_teardown(test_clear_wipes, setup, teardown, which),
         };
         if (which && !implementations[i]->usable())

@@ -11,6 +11,8 @@
 #include "crypto/hs_ntor.h"
 #include "onion/descriptor/onion_descriptor.h"
 
+struct own_circuit_hop;
+
 enum {
     RENDEZVOUS_COOKIE_LEN = 20,
     INTRODUCE_BODY_MIN = 246,

@@ -60,14 +60,24 @@ static bool read_specifier(struct reader *r, struct link_target *target, bool *h
     return reader_done(&specifier);
 }
 
+bool extend_read_target(struct reader *r, struct link_target *out)
+{
+    memset(out, 0, sizeof(*out));
+    bool has_rsa_id = false;
+    for (unsigned n = read_u8(r); n > 0; n--)
+        if (!read_specifier(r, out, &has_rsa_id))
+            return false;
+    if (sodium_is_zero(out->ed_id, sizeof(out->ed_id)))
+        out->has_ed_id = false; // how a sender says that it knows none
+    return has_rsa_id && !sodium_is_zero(out->rsa_id, sizeof(out->rsa_id)) && out->n_addresses > 0;
+}
+
 bool extend_parse(const uint8_t *body, size_t length, struct extend_request *out)
 {
     memset(out, 0, sizeof(*out));
     struct reader r = reader_of(body, length);
-    bool has_rsa_id = false;
-    for (unsigned n = read_u8(&r); n > 0; n--)
-        if (!read_specifier(&r, &out->target, &has_rsa_id))
-            return false;
+    if (!extend_read_target(&r, &out->target))
+        return false;
     const uint8_t *create2 = r.at;
     uint16_t handshake = read_u16(&r);
     uint16_t data_length = read_u16(&r);
@@ -78,10 +88,7 @@ bool extend_parse(const uint8_t *body, size_t length, struct extend_request *out
         return false;
     out->create2_length = (uint16_t)(4 + data_length);
     memcpy(out->create2, create2, out->create2_length);
-    if (sodium_is_zero(out->target.ed_id, sizeof(out->target.ed_id)))
-        out->target.has_ed_id = false; // how a sender says that it knows none
-    return has_rsa_id && !sodium_is_zero(out->target.rsa_id, sizeof(out->target.rsa_id)) &&
-           out->target.n_addresses > 0;
+    return true;
 }
 
 // Addresses that no single host can have, whatever the network.

@@ -18,6 +18,10 @@ struct extend_request {
     uint8_t create2[CELL_BODY_LEN]; // type 2, length 2, data: the body of the CREATE2 to send
 };
 
+// The link specifiers at its beginning, their number before them (2.28–2.30; services' messages and
+// descriptors have the same). False: malformed, without an address or an RSA identity, that is
+// zero, or two of a kind of which there is one.
+bool extend_read_target(struct reader *r, struct link_target *out);
 // False if it is malformed.
 bool extend_parse(const uint8_t *body, size_t length, struct extend_request *out);
 // Leaves in the target only addresses that we may and can connect to: IPv4, with a port, and public

@@ -79,20 +79,11 @@ bool establish_intro_parse(const uint8_t *body, size_t length, struct establish_
     return !r.failed && signature_length == ED25519_SIG_LEN;
 }
 
-// 7.09: SHA3-256 over the key's length in 8 bytes, the key, the message.
 static bool mac_is_good(const struct establish_intro *e, const uint8_t nonce[NONCE_LEN])
 {
-    uint8_t input[8 + NONCE_LEN + RELAY_BODY_MAX], mac[SHA3_256_LEN];
-    struct writer w = writer_of(input, sizeof(input));
-    write_u64(&w, NONCE_LEN);
-    write_bytes(&w, nonce, NONCE_LEN);
-    write_bytes(&w, e->body, e->mac_covers);
-    if (w.failed)
-        return false;
-    sha3_256(input, writer_length(&w), mac);
-    bool good = sodium_memcmp(mac, e->mac, sizeof(mac)) == 0;
-    explicit_bzero(input, sizeof(input));
-    return good;
+    uint8_t mac[SHA3_256_LEN];
+    sha3_256_mac(nonce, NONCE_LEN, e->body, e->mac_covers, mac); // 7.09
+    return sodium_memcmp(mac, e->mac, sizeof(mac)) == 0;
 }
 
 static bool signature_is_good(const struct establish_intro *e)
@@ -107,6 +98,47 @@ static bool signature_is_good(const struct establish_intro *e)
 bool establish_intro_verify(const struct establish_intro *e, const uint8_t nonce[NONCE_LEN])
 {
     return mac_is_good(e, nonce) && signature_is_good(e);
+}
+
+static void write_dos_extension(struct writer *w, uint32_t rate_per_s, uint32_t burst)
+{
+    write_u8(w, EXTENSION_DOS);
+    write_u8(w, 1 + 2 * 9);
+    write_u8(w, 2); // parameters
+    write_u8(w, DOS_INTRODUCTIONS_PER_S);
+    write_u64(w, rate_per_s);
+    write_u8(w, DOS_INTRODUCTIONS_BURST);
+    write_u64(w, burst);
+}
+
+size_t establish_intro_make(const struct ed25519_key *auth, const uint8_t nonce[NONCE_LEN],
+                            uint32_t rate_per_s, uint32_t burst, uint8_t *out, size_t capacity)
+{
+    uint8_t input[sizeof(signature_prefix) - 1 + RELAY_BODY_MAX], mac[SHA3_256_LEN];
+    struct writer w = writer_of(out, capacity);
+    bool has_limit = rate_per_s != 0 || burst != 0;
+    write_u8(&w, AUTH_KEY_ED25519);
+    write_u16(&w, ED25519_PUBLIC_LEN);
+    write_bytes(&w, auth->public_key, ED25519_PUBLIC_LEN);
+    write_u8(&w, has_limit);
+    if (has_limit)
+        write_dos_extension(&w, rate_per_s, burst);
+    if (w.failed)
+        return 0;
+    sha3_256_mac(nonce, NONCE_LEN, out, writer_length(&w), mac);
+    write_bytes(&w, mac, sizeof(mac));
+    if (w.failed)
+        return 0;
+
+    struct writer covered = writer_of(input, sizeof(input));
+    write_bytes(&covered, signature_prefix, sizeof(signature_prefix) - 1);
+    write_bytes(&covered, out, writer_length(&w));
+    write_u16(&w, ED25519_SIG_LEN);
+    uint8_t *signature = write_room(&w, ED25519_SIG_LEN);
+    if (!signature || covered.failed)
+        return 0;
+    ed25519_sign(auth, input, writer_length(&covered), signature);
+    return writer_length(&w);
 }
 
 enum introduce1_form introduce1_parse(const uint8_t *body, size_t length, uint8_t auth_key[32])

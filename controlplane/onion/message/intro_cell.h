@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crypto/ed25519.h"
+
 struct establish_intro {
     uint8_t auth_key[32];
     bool has_limit;             // the service says how many INTRODUCE2 it wants …
@@ -24,6 +26,11 @@ bool establish_intro_parse(const uint8_t *body, size_t length, struct establish_
 // It was made for the circuit with this KH, by who has the authentication key.
 __attribute__((warn_unused_result)) bool establish_intro_verify(const struct establish_intro *e,
                                                                 const uint8_t nonce[20]);
+
+// As a service makes it, for the circuit with this KH. `rate_per_s`, `burst`: the DoS extension;
+// both 0: none. Its length; 0: it does not fit.
+size_t establish_intro_make(const struct ed25519_key *auth, const uint8_t nonce[20],
+                            uint32_t rate_per_s, uint32_t burst, uint8_t *out, size_t capacity);
 
 enum introduce1_form {
     INTRODUCE1_GOOD,

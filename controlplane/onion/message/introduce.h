@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// INTRODUCE1 and INTRODUCE2 with their encrypted part, RENDEZVOUS1 and RENDEZVOUS2, ESTABLISH_INTRO
-// as a service makes it (protocol 8.26–8.33, 8.37, 9.36). Pure but for random numbers.
+// INTRODUCE1 and INTRODUCE2 with their encrypted part, RENDEZVOUS1 and RENDEZVOUS2, link specifiers
+// (protocol 8.26–8.33, 8.37, 9.36). What a relay reads of them, and ESTABLISH_INTRO: intro_cell.h.
+// Pure but for random numbers; any thread.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "circuit/own_circuit.h"
 #include "crypto/ed25519.h"
 #include "crypto/hs_ntor.h"
 #include "onion/descriptor/onion_descriptor.h"
+#include "onion/message/intro_cell.h"
 
 struct own_circuit_hop;
 
 enum {
     RENDEZVOUS_COOKIE_LEN = 20,
-    INTRODUCE_BODY_MIN = 246,
+    // Of INTRODUCE1 without X and the MAC: what is encrypted is filled up to this, so that nearly
+    // all are of 310 bytes, whatever is asked for. As C tor does it.
+    INTRODUCE_PADDED_LEN = 246,
     RENDEZVOUS1_LEN = 168,
     POW_SOLUTION_LEN = 16,
 };
@@ -41,28 +46,32 @@ struct introduction {
     uint16_t specifiers_length;
 };
 
-// The body of INTRODUCE1. Its length; 0: it does not fit, or a bad key.
+// The body of INTRODUCE1; `i` needs what is not said to be introduce2_read's, and `client_public`
+// is `ephemeral`'s whatever it says. Its length; 0: it does not fit, a bad key (a point's of zeros,
+// 13.02), or no memory.
 size_t introduce1_make(const struct introduction *i, const struct onion_intro_point *point,
                        const uint8_t subcredential[32], const struct curve25519_key *ephemeral,
                        uint8_t *out, size_t capacity);
 enum introduce2_result {
     INTRODUCE2_GOOD,
-    INTRODUCE2_MALFORMED,
+    INTRODUCE2_MALFORMED,  // also: a proof of work that is malformed or of another version
     INTRODUCE2_UNREADABLE, // none of the subcredentials opens it
 };
+// All of them are tried, in a time that does not depend on which one it is. Which of what it asks
+// for is had (proof of work, congestion control) is the service's to judge: one that asks for what
+// the descriptor did not offer is dropped (8.32).
 enum introduce2_result introduce2_read(const uint8_t *body, size_t length,
                                        const uint8_t auth_key[32],
                                        const struct curve25519_key *enc_key,
                                        const uint8_t (*subcredentials)[32], unsigned n,
                                        struct introduction *out);
+// The decrypted part alone, for introduce2_read and its tests.
+bool introduce2_read_plain(const uint8_t *bytes, size_t length, struct introduction *out);
 // The encrypted section, for the replay cache (8.31). False: malformed.
 bool introduce2_encrypted(const uint8_t *body, size_t length, const uint8_t **out,
                           size_t *out_length);
 
-// For the circuit with this KH. `rate`, `burst`: the DoS extension; both 0: none. Its length.
-size_t establish_intro_make(const struct ed25519_key *auth, const uint8_t nonce[20], uint32_t rate,
-                            uint32_t burst, uint8_t *out, size_t capacity);
-
+// Cookie | Y | AUTH, and random padding. RENDEZVOUS1_LEN.
 size_t rendezvous1_make(const uint8_t cookie[RENDEZVOUS_COOKIE_LEN],
                         const uint8_t service_public[32], const uint8_t auth[32],
                         uint8_t out[RENDEZVOUS1_LEN]);
@@ -70,8 +79,13 @@ size_t rendezvous1_make(const uint8_t cookie[RENDEZVOUS_COOKIE_LEN],
 bool rendezvous2_read(const uint8_t *body, size_t length, uint8_t service_public[32],
                       uint8_t auth[32]);
 
-// Link specifiers, their number before them: of a hop, and the hop that they say (with every check
-// that EXTEND2 makes: no private address unless `private_allowed`, identities that are not zero).
+// Link specifiers, their number before them: of a hop (0: no room, or no address), and the hop that
+// they say, with every check that EXTEND2 makes (8.32): the first IPv4 address counts, not a
+// private one unless `private_allowed`; an RSA identity that is not zeros; a key that is not zeros.
+// What the relay can do is not known: all false but the ntor key.
 size_t link_specifiers_of(const struct own_circuit_hop *hop, uint8_t *out, size_t capacity);
 bool link_specifiers_hop(const uint8_t *specifiers, size_t length, const uint8_t onion_key[32],
                          bool private_allowed, struct own_circuit_hop *out);
+// The length of the specifiers that these bytes begin with, each as long as its kind is; 0:
+// malformed.
+size_t link_specifiers_length(const uint8_t *bytes, size_t length);

@@ -10,6 +10,7 @@ guards.
     10.90.0.101 …      services       control 127.0.0.1:9070 …; their ports lead to the HTTP server
 """
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -26,6 +27,7 @@ from process import Failure, wait_until
 from tornet import HTTP, HTTP_PORT, LOCAL, SOCKS_PORT, TorNode
 
 AUTHORITY_CONTROL_PORT, SERVICE_CONTROL_PORT = 9060, 9070
+STARTS_MAX = 3  # of a service that builds no circuit
 TORS, RAMSONS = "10.90.0.0/24", "10.91.0.0/16"
 
 AUTHORITIES = """
@@ -77,9 +79,23 @@ class Service(TorNode):
 
     def run(self):
         self.net.namespace.add_address(self.address)
-        self.net.start_node(self)
-        wait_until(self.control, 20, f"{self.name}'s control port").close()
-        return self
+        for _ in range(STARTS_MAX):
+            self.net.start_node(self)
+            wait_until(self.control, 20, f"{self.name}'s control port").close()
+            if self.has_built_a_circuit():
+                return self
+            self.process.stop()
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(self.directory, "state"))
+        raise Failure(f"{self.name}: no circuit in {STARTS_MAX} starts")
+
+    def has_built_a_circuit(self):
+        """tor gives a guard up for minutes when a busy machine makes it answer late: then others are to be drawn."""
+        try:
+            wait_until(lambda: "Bootstrapped 100%" in self.process.output(), 40, "a circuit")
+            return True
+        except Failure:
+            return False
 
     def control(self):
         """A controller, or None while it has no control port."""
@@ -126,13 +142,6 @@ class OnionNetwork(Network):
             authority.text += f"ControlPort {LOCAL}:{AUTHORITY_CONTROL_PORT + i}\n"
         self.client.text += f"ExcludeNodes {TORS}\nVanguardsLiteEnabled 0\n"
         self.services = []
-
-    def start(self):
-        """The authorities call those relays Stable that have been up longer than half of all:
-        introduction points have to be."""
-        self.make_keys()
-        self.start_ramsons()
-        self.start_nodes()
 
     def up(self):
         super().up()

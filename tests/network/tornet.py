@@ -60,6 +60,9 @@ TestingV3AuthInitialVotingInterval 5 seconds
 TestingV3AuthInitialVoteDelay 2 seconds
 TestingV3AuthInitialDistDelay 2 seconds
 TestingDirAuthVoteGuard *
+AuthDirVoteStableGuaranteeMinUptime 0
+AuthDirVoteStableGuaranteeMTBF 0
+AuthDirFastGuarantee 1 KB
 AuthDirTestReachability 1
 """
 

@@ -12,6 +12,7 @@
 #include "circuit/own_internal.h"
 #include "connection.h"
 #include "crypto/cgo_message.h"
+#include "crypto/onion_layer.h"
 #include "crypto/random.h"
 #include "dir/parameters.h"
 #include "stream/circuit_streams.h"
@@ -179,7 +180,7 @@ void own_circuit_address(const struct circuit *c, struct message *m)
 {
     struct own_circuit *own = c->own;
     if (m->relay.hop == 0)
-        m->relay.hop = (uint8_t)own->hops_built;
+        m->relay.hop = (uint8_t)own_circuit_last_hop(c);
     bool early = m->relay.command == RELAY_EXTEND2 || m->relay.hop > 1;
     m->command = 0;
     if (!early || own->early_left == 0)
@@ -192,7 +193,7 @@ void own_circuit_send(struct circuit *c, unsigned hop, enum relay_command comman
                       uint16_t length)
 {
     const struct own_circuit *own = c->own;
-    if (own->stage == OWN_GONE || hop == 0 || hop > own->hops_built)
+    if (own->stage == OWN_GONE || hop == 0 || hop > own_circuit_last_hop(c))
         return;
     bool cgo = own->crypto_kinds[hop - 1] == CIRCUIT_CRYPTO_CGO;
     if (length > (cgo ? cgo_message_body_max((uint8_t)command) : RELAY_BODY_MAX))
@@ -272,6 +273,11 @@ unsigned own_circuit_hops_built(const struct circuit *c)
     return c->own->hops_built;
 }
 
+unsigned own_circuit_last_hop(const struct circuit *c)
+{
+    return c->own->hops_built + c->own->has_other_side;
+}
+
 uint64_t own_circuit_began_ms(const struct circuit *c)
 {
     return c->own->began_ms;
@@ -295,10 +301,43 @@ bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop)
     struct own_circuit *own = c->own;
     // Streams, and their flow control, are with the hop that was the last one.
     if (own->stage != OWN_OPEN || own->path.n_hops == OWN_CIRCUIT_HOPS_MAX ||
-        own->early_left == 0 || c->streams || !hop_can_be(hop, false))
+        own->early_left == 0 || c->streams || own->has_other_side || !hop_can_be(hop, false))
         return false;
     own->path.hops[own->path.n_hops++] = *hop;
     extend(c);
+    return true;
+}
+
+// Keys that are the other side's forward ones are our backward ones.
+static void install_onion_keys(struct circuit *c, const uint8_t material[ONION_MATERIAL_LEN],
+                               bool service)
+{
+    enum { HALF = ONION_MATERIAL_LEN / 4 };
+    struct message *m = circuit_message(c, &c->next, MSG_CIRCUIT_ADD_HOP);
+    m->secret = true;
+    m->crypto.kind = CIRCUIT_CRYPTO_ONION;
+    for (unsigned i = 0; i < 4; i++)
+        memcpy(m->crypto.material + HALF * (i ^ service), material + HALF * i, HALF);
+    circuit_send(c, m);
+}
+
+bool own_circuit_add_onion_layer(struct circuit *c, const uint8_t material[ONION_MATERIAL_LEN],
+                                 bool service, uint8_t sendme_inc_cells,
+                                 own_circuit_accept_fn accept)
+{
+    struct own_circuit *own = c->own;
+    if (own->stage != OWN_OPEN || own->has_other_side || c->streams)
+        return false;
+    install_onion_keys(c, material, service);
+    own->crypto_kinds[own->hops_built] = CIRCUIT_CRYPTO_ONION;
+    own->has_other_side = true;
+    own->accept = accept;
+    c->crypto_kind = CIRCUIT_CRYPTO_ONION;
+    c->congestion_control = sendme_inc_cells > 0;
+    c->sendme_inc_cells = c->congestion_control ? sendme_inc_cells : SENDME_INC_CELLS;
+    c->unacknowledged_cells = 0;
+    if (!c->path_kind_is_set)
+        circuit_streams_set_path_kind(c, CIRCUIT_PATH_ONION);
     return true;
 }
 

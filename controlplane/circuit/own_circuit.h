@@ -60,6 +60,8 @@ void own_circuit_set_user(struct circuit *c, const struct own_circuit_ops *ops, 
 void *own_circuit_user(const struct circuit *c);
 const struct own_circuit_path *own_circuit_path(const struct circuit *c);
 unsigned own_circuit_hops_built(const struct circuit *c);
+// The number of the one that streams are with: the last of those, or the other side behind it.
+unsigned own_circuit_last_hop(const struct circuit *c);
 // When its first hop was asked, by the clock of streams; 0: it waits for a link.
 uint64_t own_circuit_began_ms(const struct circuit *c);
 // KH of the last hop's handshake, 20 bytes, which a service's ESTABLISH_INTRO is bound to (7.09);
@@ -68,13 +70,20 @@ const uint8_t *own_circuit_nonce(const struct circuit *c);
 // One more hop behind the last one. False: no room, no RELAY_EARLY left, it is still being built,
 // or there have been streams on it.
 bool own_circuit_extend(struct circuit *c, const struct own_circuit_hop *hop);
-// A rendezvous has succeeded: what is behind the last hop, by its own layer, is the other side
-// (protocol 8.39, 8.40). From inside `message` for RENDEZVOUS2, so that what comes right behind it
-// waits. Streams are with it from now on, and so is congestion control, if it was agreed on
-// (`sendme_inc_cells`, 0: none). `accept`: BEGIN may come, and is answered by this (we are the
-// service); NULL: streams are only ours. False: it is not open, has had streams, or is too long.
+// A BEGIN came from the other side, on a stream that is not there yet: to be answered before this
+// returns, by stream_accept or stream_refuse (stream/stream.h), or the circuit is closed.
 typedef void (*own_circuit_accept_fn)(struct circuit *c, uint16_t stream_id, const uint8_t *body,
                                       size_t length);
+// A rendezvous has succeeded: what is behind the last hop, by its own layer, is the other side
+// (protocol 8.39, 8.40). The client calls it from inside `message` for RENDEZVOUS2, so that what
+// comes right behind that waits; the service right after it has sent RENDEZVOUS1. `material` is as
+// the handshake yields it, the same for both (secret; the caller's to wipe). Streams are with the
+// other side from now on, and so is congestion control, if it was agreed on (`sendme_inc_cells`, 0:
+// none), as on a path of CIRCUIT_PATH_ONION unless another kind was said before
+// (circuit_streams_set_path_kind; 8.44: an exit's). Its messages come with relay.hop one above that
+// of the last relay, and own_circuit_send takes it. `accept`: BEGIN may come, and is answered by
+// this (we are the service); NULL: streams are only ours. False: it is not open, has had streams,
+// or has such a layer already.
 bool own_circuit_add_onion_layer(struct circuit *c, const uint8_t material[128], bool service,
                                  uint8_t sendme_inc_cells, own_circuit_accept_fn accept);
 // A relay message that is no stream's to one hop (1 is the first).

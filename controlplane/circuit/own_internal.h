@@ -37,7 +37,9 @@ struct own_circuit {
     TAILQ_ENTRY(own_circuit) due_entry;
     struct own_handshake handshake; // while extending
     struct own_circuit_path path;
-    uint8_t crypto_kinds[OWN_CIRCUIT_HOPS_MAX]; // of hops that stand
+    uint8_t crypto_kinds[OWN_CIRCUIT_HOPS_MAX + 1]; // of hops that stand, and of the other side
+    bool has_other_side;                            // behind them (own_circuit_add_onion_layer)
+    own_circuit_accept_fn accept;                   // of its BEGINs; NULL: none may come
 };
 
 struct own_circuits {

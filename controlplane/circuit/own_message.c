@@ -35,8 +35,18 @@ static void take_truncated(struct circuit *c, const struct message *m)
 static void take_stream_message(struct circuit *c, const struct message *m)
 {
     struct own_circuit *own = c->own;
-    if (own->stage == OWN_OPEN && m->relay.hop == own->hops_built)
+    if (own->stage == OWN_OPEN && m->relay.hop == own_circuit_last_hop(c))
         circuit_take_stream_message(c, m);
+    else
+        refuse(c);
+}
+
+// Only a service is asked for streams, by who came to the rendezvous (8.41, 10.02).
+static void take_stream_request(struct circuit *c, const struct message *m)
+{
+    struct own_circuit *own = c->own;
+    if (own->stage == OWN_OPEN && own->accept && m->relay.hop == own_circuit_last_hop(c))
+        circuit_take_request(c, m, own->accept);
     else
         refuse(c);
 }
@@ -53,7 +63,8 @@ static void take_other(struct circuit *c, const struct message *m)
 void own_circuit_take_message(struct circuit *c, const struct message *m)
 {
     c->own->all->heard = true;
-    if (m->relay.hop == 0 || m->relay.hop > c->own->hops_built || m->command == CELL_RELAY_EARLY) {
+    if (m->relay.hop == 0 || m->relay.hop > own_circuit_last_hop(c) ||
+        m->command == CELL_RELAY_EARLY) {
         refuse(c);
         return;
     }
@@ -66,6 +77,11 @@ void own_circuit_take_message(struct circuit *c, const struct message *m)
     case RELAY_XOFF:
     case RELAY_XON:
         take_stream_message(c, m);
+        break;
+    case RELAY_BEGIN:
+    case RELAY_BEGIN_DIR:
+    case RELAY_RESOLVE:
+        take_stream_request(c, m);
         break;
     case RELAY_EXTENDED2:
         take_extended(c, m);

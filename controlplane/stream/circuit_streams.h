@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/cell.h"
+#include "circuit/own_circuit.h"
 #include "stream/held.h"
 #include "stream/vegas.h"
 
@@ -56,6 +57,9 @@ void streams_parameters_changed(struct relay *relay);
 
 // A BEGIN_DIR of the circuit's origin (10.02).
 void circuit_take_begin_dir(struct circuit *c, const struct message *m);
+// BEGIN, BEGIN_DIR or RESOLVE of the other side of a circuit of ours, where we are the service; the
+// first is for `accept`. The circuit may be closed when it returns.
+void circuit_take_request(struct circuit *c, const struct message *m, own_circuit_accept_fn accept);
 // DATA, END, CONNECTED, RESOLVED, SENDME, XOFF, XON, from whoever the circuit's other end is. The
 // circuit may be closed when it returns.
 void circuit_take_stream_message(struct circuit *c, const struct message *m);

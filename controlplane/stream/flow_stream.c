@@ -22,9 +22,16 @@ static void send_sendmes(struct stream *s)
     }
 }
 
+// Before CONNECTED the other side has no use for such messages.
+static bool may_tell(const struct stream *s)
+{
+    return s->connected || s->begun_with;
+}
+
 void stream_data_taken(struct stream *s)
 {
-    if (s->of && !s->of->circuit->congestion_control && s->held.bytes <= HELD_WITHOUT_SENDME_BYTES)
+    if (s->of && !s->of->circuit->congestion_control && may_tell(s) &&
+        s->held.bytes <= HELD_WITHOUT_SENDME_BYTES)
         send_sendmes(s);
 }
 
@@ -62,7 +69,7 @@ void stream_set_held(struct stream *s, size_t bytes)
         return;
     enum held_answer answer = HELD_NOTHING;
     of->all->held_bytes += bytes - s->held.bytes;
-    if (of->circuit->congestion_control)
+    if (of->circuit->congestion_control && may_tell(s))
         answer =
             held_change(&s->held, &of->all->parameters.held, bytes, drained, of->all->now_us());
     s->held.bytes = bytes;
@@ -76,6 +83,11 @@ void stream_set_held(struct stream *s, size_t bytes)
         return;
     }
     stream_data_taken(s);
+}
+
+void stream_flow_accepted(struct stream *s)
+{
+    stream_set_held(s, s->held.bytes);
 }
 
 // ---- what we are told
@@ -100,7 +112,7 @@ static uint64_t least_xoff_bytes(const struct circuit *c, const struct stream_pa
     return c->path_kind == CIRCUIT_PATH_ONION ? p->client_xoff_bytes : p->exit_xoff_bytes;
 }
 
-// Only who began the stream knows what the other side may have had of it.
+// At the origin of a circuit what the other side may have had of the stream is known.
 static bool count_xon(struct stream *s, unsigned *count, bool is_xon)
 {
     struct circuit_streams *of = s->of;
@@ -111,7 +123,7 @@ static bool count_xon(struct stream *s, unsigned *count, bool is_xon)
     if (*count == XON_COUNT_MAX)
         halve(&s->xon_limit);
     ++*count;
-    return !s->begun_with || s->xon_limit.sent_bytes >= least * *count;
+    return !of->circuit->own || s->xon_limit.sent_bytes >= least * *count;
 }
 
 bool stream_take_xoff(struct stream *s)

@@ -79,6 +79,19 @@ bool half_closed_has_room(struct half_closed_table *t, uint64_t now_us)
     return t->n < HALF_CLOSED_MAX;
 }
 
+void half_closed_make_room(struct half_closed_table *t)
+{
+    while (t->n >= HALF_CLOSED_MAX)
+        forget(t, TAILQ_FIRST(&t->by_age));
+}
+
+void half_closed_forget(struct half_closed_table *t, uint16_t id)
+{
+    struct half_closed *h = half_closed_find(t, id);
+    if (h)
+        forget(t, h);
+}
+
 static bool count_down(uint16_t *left)
 {
     if (*left == 0)

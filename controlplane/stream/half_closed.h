@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Streams that we began and ended, of which the other side does not know yet: what it may still say
-// of them, and no more (protocol 4.33). Their ids are not used again.
+// Streams of circuits of ours that we ended, of which the other side does not know yet: what it may
+// still say of them, and no more (protocol 4.33). Those that we began: their ids are not used
+// again.
 #pragma once
 
 #include <stdbool.h>
@@ -41,5 +42,9 @@ void half_closed_add(struct half_closed_table *t, struct half_closed *h);
 struct half_closed *half_closed_find(const struct half_closed_table *t, uint16_t id);
 // Whether another one will find room; forgets those of which nothing can come any more.
 bool half_closed_has_room(struct half_closed_table *t, uint64_t now_us);
+// For what the other side began: room for another one, if need be instead of the oldest.
+void half_closed_make_room(struct half_closed_table *t);
+// The other side knows of its end, for it uses the id again. It need not be there.
+void half_closed_forget(struct half_closed_table *t, uint16_t id);
 // A message about a stream that is not there. False: it can't be.
 bool half_closed_take(struct half_closed_table *t, uint16_t id, uint8_t command, uint64_t now_us);

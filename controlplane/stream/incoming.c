@@ -31,7 +31,7 @@ static void refuse(struct circuit *c)
 
 static void take_data(struct circuit *c, struct stream *s, const struct message *m)
 {
-    if (!s->connected) {
+    if (!s->connected && s->begun_with) { // who began it does not wait
         refuse(c);
         return;
     }

@@ -21,8 +21,8 @@ static void start(struct streams *all);
 
 static bool stream_can_send(const struct stream *s)
 {
-    return s->of && s->wants && s->ops && s->ops->produce && !s->xoff && !s->paced &&
-           (s->of->circuit->congestion_control || s->window > 0);
+    return s->of && s->wants && (s->connected || s->begun_with) && s->ops && s->ops->produce &&
+           !s->xoff && !s->paced && (s->of->circuit->congestion_control || s->window > 0);
 }
 
 static bool circuit_can_send(struct circuit_streams *of)

@@ -74,7 +74,7 @@ struct streams *streams_of(const struct circuit *c)
 
 // ---- those of a circuit
 
-static struct circuit_streams *circuit_streams_get(struct circuit *c)
+struct circuit_streams *circuit_streams_get(struct circuit *c)
 {
     if (c->streams)
         return c->streams;
@@ -83,7 +83,7 @@ static struct circuit_streams *circuit_streams_get(struct circuit *c)
         return NULL;
     of->circuit = c;
     of->all = streams_of(c);
-    of->hop = c->own ? (uint8_t)own_circuit_hops_built(c) : 0;
+    of->hop = c->own ? (uint8_t)own_circuit_last_hop(c) : 0;
     TAILQ_INIT(&of->sending);
     half_closed_begin(&of->half_closed);
     flow_begin(of);
@@ -153,7 +153,7 @@ void circuit_drained(struct circuit *c)
 
 // ---- one
 
-static struct stream *stream_new(struct circuit *c, uint16_t id)
+struct stream *stream_new(struct circuit *c, uint16_t id)
 {
     struct streams *all = streams_of(c);
     struct circuit_streams *of = circuit_streams_get(c);
@@ -217,7 +217,7 @@ void stream_wake(struct stream *s)
     pump_stream(s);
 }
 
-static void send_end(struct circuit *c, uint16_t id, enum end_reason reason)
+void stream_send_end(struct circuit *c, uint16_t id, enum end_reason reason)
 {
     uint8_t body = (uint8_t)reason;
     circuit_originate(c, RELAY_END, id, &body, 1);
@@ -232,7 +232,7 @@ static void half_close(struct stream *s)
     s->half_closed = NULL;
     *h = (struct half_closed){
         .id = s->id,
-        .awaits_connected = !awaits_resolved && !s->connected,
+        .awaits_connected = s->begun_with && !awaits_resolved && !s->connected,
         .awaits_resolved = awaits_resolved,
         .congestion_control = of->circuit->congestion_control && !awaits_resolved,
         .until_us = of->all->now_us() + HALF_CLOSED_US,
@@ -246,8 +246,8 @@ void stream_close(struct stream *s, enum end_reason reason)
 {
     if (!s->of)
         return;
-    send_end(s->of->circuit, s->id, s->begun_with ? END_MISC : reason); // 10.06
-    if (s->begun_with)
+    stream_send_end(s->of->circuit, s->id, s->begun_with ? END_MISC : reason); // 10.06
+    if (s->half_closed)
         half_close(s);
     stream_end(s, reason);
 }
@@ -298,7 +298,7 @@ void circuit_take_begin_dir(struct circuit *c, const struct message *m)
     struct stream *s = refused ? NULL : stream_new(c, id);
     if (!s) {
         counters->drop_stream_limit += refused != END_NOTDIRECTORY;
-        send_end(c, id, refused ? refused : END_RESOURCELIMIT);
+        stream_send_end(c, id, refused ? refused : END_RESOURCELIMIT);
         return;
     }
     counters->streams_begun_dir++;
@@ -324,13 +324,11 @@ static uint16_t free_id(struct circuit_streams *of)
     return of->next_id;
 }
 
-// Those of a circuit of ours, with its last hop; NULL also when some are with another, or when it
-// is not open (any more).
-static struct circuit_streams *last_hop_streams(struct circuit *c)
+struct circuit_streams *circuit_streams_of_last_hop(struct circuit *c)
 {
     if (c->state != CIRCUIT_OPEN)
         return NULL;
-    if (c->streams && c->streams->hop != own_circuit_hops_built(c)) {
+    if (c->streams && c->streams->hop != own_circuit_last_hop(c)) {
         if (c->streams->n_streams > 0)
             return NULL;
         circuit_end_streams(c);
@@ -341,7 +339,7 @@ static struct circuit_streams *last_hop_streams(struct circuit *c)
 struct stream *stream_begin(struct circuit *c, enum relay_command command, const void *body,
                             uint16_t length, const struct stream_ops *ops, void *user)
 {
-    struct circuit_streams *of = last_hop_streams(c);
+    struct circuit_streams *of = circuit_streams_of_last_hop(c);
     uint16_t id = of ? free_id(of) : 0;
     struct half_closed *half_closed = id ? malloc(sizeof(*half_closed)) : NULL;
     struct stream *s = half_closed ? stream_new(c, id) : NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Streams: bytes in both directions inside a circuit, with its flow control (protocol 4.06–4.20,
-// 10.03). A directory request is one; later an exit's or an onion service's connection is.
+// 10.03). A directory request is one, an application's connection, or one to an onion service.
 //
 // A stream belongs to its circuit from its beginning until `closed` has returned; its user must not
 // use it after that. Control thread only. No callback comes from inside a call of the user's.
@@ -23,7 +23,8 @@ struct stream_ops {
     // NULL.
     void (*resolved)(struct stream *s, const uint8_t *body, size_t length);
     // The next bytes of the other side, at most RELAY_BODY_MAX. They have been taken when this
-    // returns; a user that can't keep them closes the stream. See stream_set_held.
+    // returns; a user that can't keep them closes the stream. See stream_set_held. They may come
+    // before stream_accepted: who begins a stream does not wait for CONNECTED.
     void (*data)(struct stream *s, const uint8_t *bytes, size_t length);
     // Asks for the next bytes to send, called only when they can be sent. Returns how many of
     // `capacity` were written to `out`; 0: none at present, asked again after stream_wake;
@@ -49,14 +50,17 @@ struct stream_info {
 struct stream *stream_begin(struct circuit *c, enum relay_command command, const void *body,
                             uint16_t length, const struct stream_ops *ops, void *user);
 
-// The answer to a BEGIN that came on a circuit of ours (own_circuit_accept_fn): the stream, which
-// is not connected yet. NULL: no memory, the id is in use (the circuit was closed), or there are
-// too many. stream_accepted sends CONNECTED, after which bytes go both ways; or it is closed with
-// the reason for END.
+// The answer to a BEGIN that came on a circuit of ours, from inside own_circuit_accept_fn: the
+// stream, which is not connected yet. NULL: no memory, the id is in use, or there are too many
+// (STREAMS_OF_CIRCUIT_MAX; 10.03): it is to be refused, then, with END_RESOURCELIMIT.
 struct stream *stream_accept(struct circuit *c, uint16_t stream_id, const struct stream_ops *ops,
                              void *user);
+// Sends CONNECTED, after which bytes are asked for, too; until then the user keeps those that come,
+// and says so (stream_set_held): the other side is told of them only after CONNECTED. Or the stream
+// is closed, with the reason for END. Nothing happens to one that has ended.
 void stream_accepted(struct stream *s, const void *connected_body, uint16_t length);
-// END without a stream: what was asked for can't be.
+// END without a stream: what was asked for can't be. What was sent right behind the BEGIN is
+// dropped.
 void stream_refuse(struct circuit *c, uint16_t stream_id, enum end_reason reason);
 
 // `ops` is kept, not copied.

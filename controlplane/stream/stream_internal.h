@@ -45,7 +45,7 @@ struct stream {
     void *user;
     struct circuit_streams *of; // NULL: ended, `closed` is still to be called
     uint16_t id;
-    uint8_t begun_with; // enum relay_command, if it is ours; else 0
+    uint8_t begun_with; // enum relay_command, if we began it; else 0
     bool connected;     // CONNECTED was sent or came
     bool from_client;   // see stream_info
     bool wants;         // it may have bytes to produce
@@ -57,7 +57,7 @@ struct stream {
     struct held held;
     size_t given_bytes; // to the user since it said what it holds
     struct xon_limit xon_limit;
-    struct half_closed *half_closed; // for when it is; ours only
+    struct half_closed *half_closed; // for when it is; on circuits of ours only
     // What the other side takes in a second, as its XON said; 0: no limit.
     uint64_t rate_bytes;
     int64_t tokens_bytes;
@@ -128,6 +128,12 @@ struct streams {
 };
 
 // ---- stream.c
+struct circuit_streams *circuit_streams_get(struct circuit *c); // NULL: no memory
+// Those of a circuit of ours, with its last hop; NULL also when some are with another, or when it
+// is not open (any more).
+struct circuit_streams *circuit_streams_of_last_hop(struct circuit *c);
+struct stream *stream_new(struct circuit *c, uint16_t id); // NULL: no memory
+void stream_send_end(struct circuit *c, uint16_t id, enum end_reason reason);
 struct stream *stream_find(struct circuit_streams *of, uint16_t id);
 // Takes it from its circuit; `closed` is called later.
 void stream_end(struct stream *s, enum end_reason reason);
@@ -136,6 +142,8 @@ struct streams *streams_of(const struct circuit *c);
 // ---- flow_stream.c
 // DATA was given to the user: SENDME for the stream, if it is time for one.
 void stream_data_taken(struct stream *s);
+// CONNECTED was sent: what could not be said before it.
+void stream_flow_accepted(struct stream *s);
 // False: the other side says it more often than is allowed. `m` is XON.
 bool stream_take_xoff(struct stream *s);
 bool stream_take_xon(struct stream *s, const struct message *m);

@@ -164,6 +164,15 @@
     X(drop_hsdir_large, "onion-service descriptors refused: too large")                            \
     X(drop_hsdir_signature, "onion-service descriptors refused: certificate or signature")         \
     X(drop_hsdir_stale, "onion-service descriptors refused: not newer than what is held")          \
+    X(onion_descriptor_fetches, "onion-service descriptors that we asked a directory for")        \
+    X(onion_descriptors_read, "onion-service descriptors that came, and were good")                \
+    X(onion_introductions, "introductions that we sent to onion services")                         \
+    X(onion_introductions_refused, "introductions that the introduction point refused")            \
+    X(onion_proofs_begun, "proofs of work that we began for onion services")                       \
+    X(onion_rendezvous, "onion services that came to our rendezvous point")                        \
+    X(onion_visits_failed, "times that an onion service could not be reached")                     \
+    X(drop_onion_descriptor, "onion-service descriptors that came, and were refused")              \
+    X(drop_rendezvous2, "circuits closed for a RENDEZVOUS2 that was wrong or not expected")        \
     X(dos_addresses, "client addresses watched now")                                               \
     X(dos_marked_circuits, "times that an address was shut out for too many circuits")             \
     X(dos_marked_connections, "times that one was shut out for connecting too often")              \

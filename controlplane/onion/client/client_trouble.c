@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Introduction points that failed are left alone for two minutes (protocol 9.34), and the choice
+// among the others.
+#include <string.h>
+
+#include "crypto/random.h"
+#include "onion/client/client_internal.h"
+#include "origin/node/node.h"
+
+// NULL: none is remembered.
+static const struct trouble *find(const struct visit *v, const uint8_t auth_key[32])
+{
+    for (unsigned i = 0; i < v->n_troubles; i++)
+        if (memcmp(v->troubles[i].auth_key, auth_key, 32) == 0)
+            return &v->troubles[i];
+    return NULL;
+}
+
+static struct trouble *add(struct visit *v, const uint8_t auth_key[32])
+{
+    if (v->n_troubles == TROUBLES_MAX) // the oldest comes first
+        memmove(&v->troubles[0], &v->troubles[1], --v->n_troubles * sizeof(v->troubles[0]));
+    struct trouble *t = &v->troubles[v->n_troubles++];
+    *t = (struct trouble){.since_ms = client_now_ms(v->client)};
+    memcpy(t->auth_key, auth_key, sizeof(t->auth_key));
+    return t;
+}
+
+void trouble_note(struct visit *v, const uint8_t auth_key[32], enum trouble_kind kind)
+{
+    const struct trouble *known = find(v, auth_key);
+    struct trouble *t = known ? &v->troubles[known - v->troubles] : add(v, auth_key);
+    t->error |= kind == TROUBLE_ERROR;
+    t->timed_out |= kind == TROUBLE_TIMEOUT;
+    t->unreachable += kind == TROUBLE_UNREACHABLE;
+}
+
+void trouble_expire(struct visit *v)
+{
+    unsigned expired = 0;
+    uint64_t now = client_now_ms(v->client);
+    while (expired < v->n_troubles && now - v->troubles[expired].since_ms >= TROUBLE_FORGOTTEN_MS)
+        expired++;
+    v->n_troubles -= expired;
+    memmove(&v->troubles[0], &v->troubles[expired], v->n_troubles * sizeof(v->troubles[0]));
+}
+
+unsigned trouble_unreachable(const struct visit *v, const uint8_t auth_key[32])
+{
+    const struct trouble *t = find(v, auth_key);
+    return t ? t->unreachable : 0;
+}
+
+bool trouble_is_usable(const struct visit *v, const struct onion_intro_point *point)
+{
+    const struct trouble *t = find(v, point->auth_key);
+    return !t || (!t->error && !t->timed_out && t->unreachable < UNREACHABLE_MAX);
+}
+
+bool trouble_any_usable(const struct visit *v)
+{
+    for (unsigned i = 0; i < v->descriptor.n_intro_points; i++)
+        if (trouble_is_usable(v, &v->descriptor.intro_points[i]))
+            return true;
+    return false;
+}
+
+enum onion_failure trouble_failure(const struct visit *v)
+{
+    for (unsigned i = 0; i < v->descriptor.n_intro_points; i++) {
+        const struct trouble *t = find(v, v->descriptor.intro_points[i].auth_key);
+        if (!t || !t->timed_out)
+            return ONION_INTRODUCTION_FAILED;
+    }
+    return v->descriptor.n_intro_points > 0 ? ONION_INTRODUCTION_TIMEOUT
+                                            : ONION_INTRODUCTION_FAILED;
+}
+
+// ---- the choice
+
+static bool hop_of(const struct visit *v, const struct onion_intro_point *point,
+                   struct own_circuit_hop *hop)
+{
+    return link_specifiers_hop(point->specifiers, point->specifiers_length, point->onion_key,
+                               v->client->origin->relay->config->testing_network, hop);
+}
+
+static bool is_excluded(const struct visit *v, const struct own_circuit_hop *hop)
+{
+    const struct node_list *nodes = v->client->origin->nodes;
+    const struct node *n = node_find(nodes, hop->target.rsa_id);
+    return n && node_excluded(nodes, n, NODE_ANYWHERE);
+}
+
+// One that the operator excludes is taken when there is no other, unless he is strict.
+bool trouble_choose(const struct visit *v, struct onion_intro_point *out,
+                    struct own_circuit_hop *hop)
+{
+    const struct onion_descriptor *d = &v->descriptor;
+    const struct onion_intro_point *chosen = NULL;
+    bool strict = v->client->origin->relay->config->nodes.strict, chosen_is_excluded = false;
+    unsigned n_good = 0, n_excluded = 0;
+    for (unsigned i = 0; i < d->n_intro_points; i++) {
+        struct own_circuit_hop h;
+        if (!trouble_is_usable(v, &d->intro_points[i]) || !hop_of(v, &d->intro_points[i], &h))
+            continue;
+        bool excluded = is_excluded(v, &h);
+        if (excluded && (strict || n_good > 0))
+            continue;
+        // Each of a kind as likely as the others.
+        unsigned n = excluded ? ++n_excluded : ++n_good;
+        if (!chosen || (chosen_is_excluded && !excluded) || random_uniform(n) == 0) {
+            chosen = &d->intro_points[i];
+            chosen_is_excluded = excluded;
+            *hop = h;
+        }
+    }
+    if (chosen)
+        *out = *chosen;
+    return chosen != NULL;
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who may read a service's descriptors, and whose backend it is, while it runs: C tor's operators
-// say by SIGHUP that they have changed the files; here they are looked at now and then.
+// Who may read a service's descriptors, whose backend it is, and what keys were made ahead for it,
+// while it runs: C tor's operators say by SIGHUP that they have changed the files; here they are
+// looked at now and then.
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +81,12 @@ static bool read_again(struct onion_service *s)
     s->keys.n_clients = read.n_clients;
     s->keys.masters = read.masters;
     s->keys.n_masters = read.n_masters;
+    if (!s->keys.has_secret && !read.has_secret) {
+        s->keys.premade = read.premade;
+        s->keys.n_premade = read.n_premade;
+        read.premade = old.premade;
+        read.n_premade = old.n_premade;
+    }
     read.clients = old.clients;
     read.n_clients = old.n_clients;
     read.masters = old.masters;
@@ -89,11 +96,17 @@ static bool read_again(struct onion_service *s)
     return true;
 }
 
-uint64_t publish_clients_mark(const struct onion_service *s)
+static uint64_t mark_of(const struct onion_service *s, const char *name)
 {
     char path[FILE_PATH_MAX];
-    snprintf(path, sizeof(path), "%s/ob_config", s->config->directory);
-    return mark_of_clients(s->config->directory) ^ (mark_of_file(path) << 1);
+    snprintf(path, sizeof(path), "%s/%s", s->config->directory, name);
+    return mark_of_file(path);
+}
+
+uint64_t publish_clients_mark(const struct onion_service *s)
+{
+    return mark_of_clients(s->config->directory) ^ (mark_of(s, "ob_config") << 1) ^
+           (mark_of(s, "offline_keys") << 2);
 }
 
 bool publish_clients_changed(struct onion_service *s)

@@ -18,18 +18,38 @@ void service_descriptor_wipe(struct service_descriptor *d)
     explicit_bzero(d, sizeof(*d));
 }
 
+static bool make_keys(struct service_descriptor *d, const struct onion_service *s)
+{
+    if (!onion_blind_secret(&s->keys.identity, d->period, &d->blinded))
+        return false;
+    d->has_blinded = true;
+    memcpy(d->blinded_public, d->blinded.public_key, 32);
+    ed25519_generate(&d->signing);
+    return true;
+}
+
+// False: none was made for this period (any more).
+static bool take_premade(struct service_descriptor *d, const struct onion_service *s)
+{
+    const struct premade_key *made = key_directory_premade(&s->keys, d->period);
+    if (!made)
+        return false;
+    memcpy(d->blinded_public, made->blinded_public, 32);
+    d->signing = made->signing;
+    d->signing_cert_length = sizeof(made->cert);
+    memcpy(d->signing_cert, made->cert, sizeof(made->cert));
+    return true;
+}
+
 bool service_descriptor_make(struct service_descriptor *d, const struct onion_service *s,
                              struct time_period period)
 {
     memset(d, 0, sizeof(*d));
     d->period = period;
-    if (!s->keys.has_secret || !onion_blind_secret(&s->keys.identity, period, &d->blinded)) {
+    if (!(s->keys.has_secret ? make_keys(d, s) : take_premade(d, s))) {
         service_descriptor_wipe(d);
         return false;
     }
-    d->has_blinded = true;
-    memcpy(d->blinded_public, d->blinded.public_key, 32);
-    ed25519_generate(&d->signing);
     onion_subcredential(s->keys.identity.public_key, d->blinded_public, d->subcredential);
     d->in_force = true;
     return true;

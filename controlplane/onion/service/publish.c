@@ -120,10 +120,10 @@ static void renew_text(struct publish_slot *slot)
     struct blob *text = service_descriptor_text(slot, seconds, now);
     const uint32_t spread_s = PUBLISH_INTERVAL_MAX_S - PUBLISH_INTERVAL_MIN_S;
     slot->changed = false;
-    slot->due_ms = origin_now_ms(origin) +
-                   1000 * ((uint64_t)PUBLISH_INTERVAL_MIN_S + random_uniform(spread_s + 1));
+    slot->due = now + PUBLISH_INTERVAL_MIN_S + (time_t)random_uniform(spread_s + 1);
     if (!text || !may_be_long(slot, text)) {
         blob_drop(text);
+        slot->changed = true; // and is tried again as often as changes are said
         return;
     }
     blob_drop(slot->text);
@@ -145,22 +145,28 @@ static bool take_change(struct service_publish *p, uint64_t now_ms)
     return true;
 }
 
+// Of a text that went out before. When the clock was put back, too.
+static bool is_due(const struct publish_slot *slot)
+{
+    const time_t now = relay_now(slot->service->origin->relay);
+    return slot->descriptor->in_force && slot->text &&
+           (now >= slot->due || slot->due - now > PUBLISH_INTERVAL_MAX_S);
+}
+
 static void renew_texts(struct onion_service *s)
 {
-    const uint64_t now = origin_now_ms(s->origin);
     bool due = false, changed = false;
     for (unsigned i = 0; i < PUBLISH_SLOTS; i++) {
         const struct publish_slot *slot = s->publish->slots[i];
-        due |= slot->descriptor->in_force && slot->text && now >= slot->due_ms;
+        due |= is_due(slot);
         changed |= slot->descriptor->in_force && slot->changed;
     }
     if ((!due && !changed) || !service_intro_points_ready(s))
         return;
-    const bool may_change = changed && take_change(s->publish, now);
+    const bool may_change = changed && take_change(s->publish, origin_now_ms(s->origin));
     for (unsigned i = 0; i < PUBLISH_SLOTS; i++) {
         struct publish_slot *slot = s->publish->slots[i];
-        if (slot->descriptor->in_force &&
-            ((slot->text && now >= slot->due_ms) || (slot->changed && may_change)))
+        if (is_due(slot) || (slot->descriptor->in_force && slot->changed && may_change))
             renew_text(slot);
     }
 }

@@ -30,8 +30,7 @@ enum {
     PUBLISH_TRIES_MAX = 6,        // of one text with one directory
     PUBLISH_RETRY_MS = 30 * 1000, // after the first failure; each doubles it, give or take
     PUBLISH_RETRY_MAX_MS = 10 * 60 * 1000,
-    PUBLISH_CLIENTS_MS = 60 * 1000, // between looks at the files
-    PUBLISH_CERT_LIFETIME_S = 54 * 60 * 60,
+    PUBLISH_CLIENTS_MS = 60 * 1000,    // between looks at the files
     PUBLISH_RUN_SECONDS_MAX = 1 << 18, // that a revision counter can count
 };
 
@@ -57,9 +56,9 @@ struct publish_slot {
     struct onion_service *service;
     struct service_descriptor *descriptor;
     uint8_t srv[32];
-    time_t run_start;          // of the shared random value's
-    bool changed;              // what a text would say
-    uint64_t due_ms;           // the next text, changed or not
+    time_t run_start; // of the shared random value's
+    bool changed;     // what a text would say
+    time_t due;       // the next text, changed or not; by the clock, which goes on in sleep
     uint64_t revision_seconds; // of the newest text; 0: there was none
     struct blob *text;         // the newest; NULL: none yet
     struct upload **uploads;   // of it

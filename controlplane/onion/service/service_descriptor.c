@@ -57,7 +57,7 @@ bool service_descriptor_make(struct service_descriptor *d, const struct onion_se
 
 // ---- its text
 
-static void describe(const struct publish_slot *slot, uint64_t run_seconds, time_t now,
+static void describe(const struct publish_slot *slot, uint64_t run_seconds,
                      struct onion_descriptor *out)
 {
     const struct onion_service *s = slot->service;
@@ -68,7 +68,6 @@ static void describe(const struct publish_slot *slot, uint64_t run_seconds, time
     // A key that was made ahead comes without the blinded secret; the signing key is as good.
     out->revision = onion_revision_counter(d->has_blinded ? &d->blinded : &d->signing, run_seconds);
     out->lifetime_min = DESCRIPTOR_LIFETIME_MIN;
-    out->cert_expires_s = (uint64_t)now + PUBLISH_CERT_LIFETIME_S;
     out->single_onion = s->config->single_onion;
     out->congestion_control = parameters->cc_algorithm == CC_ALGORITHM_VEGAS;
     out->sendme_inc_cells = (uint8_t)parameters->cc_sendme_inc_cells;
@@ -103,7 +102,7 @@ struct blob *service_descriptor_text(const struct publish_slot *slot, uint64_t r
         };
         memcpy(keys.blinded_public, d->blinded_public, 32);
         memcpy(keys.subcredential, d->subcredential, 32);
-        describe(slot, run_seconds, now, said);
+        describe(slot, run_seconds, said);
         text = onion_descriptor_make(said, &keys, (uint64_t)now);
     }
     free(clients);

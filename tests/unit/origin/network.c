@@ -154,6 +154,8 @@ struct network *network_create(size_t n)
         r->protocols = protocol_lists[0];
     }
     free(ids);
+    w->valid_after = 1800000000; // 2027-01-15 08:00:00
+    w->interval_s = 3600;
     w->relay.wall_clock = wall_clock;
     w->relay.config = &w->config;
     w->relay.store = (struct directory_store *)w->store;
@@ -271,19 +273,34 @@ static void write_router(FILE *file, const struct network_relay *r)
     fprintf(file, "pr %s\nw Bandwidth=%u\n", r->protocols, r->bandwidth);
 }
 
+static const char *time_text(time_t t, char out[32])
+{
+    struct tm utc;
+    assert_true(strftime(out, 32, "%Y-%m-%d %H:%M:%S", gmtime_r(&t, &utc)) > 0);
+    return out;
+}
+
 void network_publish(struct network *w)
 {
-    char *text = NULL;
+    char *text = NULL, at[32], value[64];
     size_t length = 0;
     const char *wrong = "";
     FILE *file = open_memstream(&text, &length);
     fprintf(file,
             "network-status-version 3 microdesc\nvote-status consensus\nconsensus-method 35\n"
-            "valid-after 2027-01-15 08:00:00\nfresh-until 2027-01-15 09:00:00\n"
-            "valid-until 2027-01-15 11:00:00\nvoting-delay 300 300\n"
+            "valid-after %s\n",
+            time_text(w->valid_after, at));
+    fprintf(file, "fresh-until %s\n", time_text(w->valid_after + w->interval_s, at));
+    fprintf(file, "valid-until %s\nvoting-delay 300 300\n",
+            time_text(w->valid_after + 3 * w->interval_s, at));
+    fprintf(file,
             "known-flags BadExit Exit Fast Guard HSDir MiddleOnly Running Stable V2Dir Valid\n");
     if (w->params[0] != '\0')
         fprintf(file, "params %s\n", w->params);
+    if (w->has_srv) {
+        fprintf(file, "shared-rand-previous-value 8 %s=\n", base64_of(w->srv_previous, 32, value));
+        fprintf(file, "shared-rand-current-value 8 %s=\n", base64_of(w->srv_current, 32, value));
+    }
     fprintf(file, "dir-source a %040d 10.0.0.1 10.0.0.1 80 443\ncontact none\n", 1);
     forget_texts(w->store);
     for (size_t i = 0; i < w->n; i++) {

@@ -37,6 +37,10 @@ struct network {
     size_t n;
     char params[512];  // of the consensus: "name=1 other=2"
     char weights[512]; // bandwidth-weights
+    time_t valid_after;
+    unsigned interval_s; // until it is no longer fresh
+    bool has_srv;        // shared random values, both
+    uint8_t srv_previous[32], srv_current[32];
     struct relay relay;
     struct config config;
     struct origin origin;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "locate.h"
+#include "config/locate.h"
 #include "schema.h"
 
 struct config_source {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A small tokenizer over JSON text, to find the place that belongs to a key path and the other way
 // round.
-#include "locate.h"
+#include "config/locate.h"
 
 #include <jansson.h>
 #include <stdint.h>

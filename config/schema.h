@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "locate.h"
+#include "config/locate.h"
 
 enum value_kind {
     VALUE_BOOL,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "host.h"
+#include "petname.h"
 #include "run.h"
 #include "status.h"
 
@@ -19,6 +20,10 @@ static const char help_text[] =
     "  ramson status --config FILE [--json]\n"
     "                               how the one that runs is: bootstrap, guards, circuits, "
     "streams\n"
+    "  ramson petname add NAME ADDRESS --config FILE\n"
+    "  ramson petname remove NAME --config FILE\n"
+    "  ramson petname list --config FILE\n"
+    "                               names for onion services: NAME.pet stands for ADDRESS.onion\n"
     "  ramson --version\n"
     "  ramson --help\n"
     "\n"
@@ -135,15 +140,54 @@ static int execute(const struct command *command, char **arguments)
     return status;
 }
 
+// Takes what comes before the first option, or between them, out. False: there is more than `max`.
+static bool take_words(char **arguments, char **words, unsigned max)
+{
+    unsigned n = 0;
+    char **kept = arguments;
+    for (; *arguments; arguments++) {
+        bool option = strncmp(*arguments, "--", 2) == 0;
+        if (!option && n == max)
+            return false;
+        if (!option)
+            words[n++] = *arguments;
+        else
+            *kept++ = *arguments;
+        if (strcmp(*arguments, "--config") == 0 && arguments[1])
+            *kept++ = *++arguments;
+    }
+    *kept = NULL;
+    return true;
+}
+
+static int execute_petname(char **arguments)
+{
+    struct config *config;
+    struct config_error error;
+    char *words[PETNAME_WORDS_MAX + 1] = {0};
+    if (!take_words(arguments, words, PETNAME_WORDS_MAX))
+        return complain("too many words", "petname add NAME ADDRESS, remove NAME or list");
+    const char *file = config_argument(arguments);
+    if (!file)
+        return EXIT_FAILURE;
+    if (config_load(file, &config, &error) != 0)
+        return say(&error);
+    int status = petname_command(config, words);
+    config_free(config);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
-    static const char expected[] = "one of run, check, status, --version, --help";
+    static const char expected[] = "one of run, check, status, petname, --version, --help";
     char found[160];
     if (argc < 2)
         return complain("no command", expected);
     const struct command *command = find_command(argv[1]);
     if (command)
         return execute(command, argv + 2);
+    if (strcmp(argv[1], "petname") == 0)
+        return execute_petname(argv + 2);
     bool version = strcmp(argv[1], "--version") == 0;
     bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
                 strcmp(argv[1], "help") == 0;

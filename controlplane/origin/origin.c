@@ -2,11 +2,13 @@
 // Puts the origin's side together, and takes it down again.
 #include "origin/origin.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "circuit/circuit_internal.h"
+#include "onion/petname/petname.h"
 #include "origin/circuit/origin_circuit.h"
 #include "origin/guard/guard.h"
 #include "origin/node/node.h"
@@ -23,13 +25,19 @@ uint64_t origin_now_ms(const struct origin *origin)
     return streams_now_us(origin->relay->circuits->streams) / 1000;
 }
 
+static struct petname_book *make_petnames(const struct relay *relay)
+{
+    char path[PATH_MAX];
+    return petnames_path(relay->config, path, sizeof(path)) ? petname_book_create(path) : NULL;
+}
+
 static bool make_parts(struct origin *o, char *error, unsigned long error_size)
 {
     snprintf(error, error_size, "no memory for the origin's side");
     return (o->state = state_file_create(o->relay)) && (o->nodes = node_list_create(o->relay)) &&
            (o->guards = guards_create(o)) && (o->vanguards = vanguards_create(o)) &&
            (o->circuits = origin_circuits_create(o)) && (o->pool = circuit_pool_create(o)) &&
-           (o->streams = app_streams_create(o)) &&
+           (o->streams = app_streams_create(o)) && (o->petnames = make_petnames(o->relay)) &&
            (o->socks = socks_server_create(o, error, error_size));
 }
 
@@ -52,6 +60,8 @@ void origin_free(struct origin *origin)
         return;
     socks_server_free(origin->socks);
     origin->socks = NULL;
+    petname_book_free(origin->petnames);
+    origin->petnames = NULL;
     app_streams_free(origin->streams);
     origin->streams = NULL;
     circuit_pool_free(origin->pool);

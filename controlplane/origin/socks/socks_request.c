@@ -31,6 +31,7 @@ const char *socks_complaint_text(enum socks_complaint complaint)
         [SOCKS_EXIT_NAME] = "names in .exit are not served",
         [SOCKS_ONION_NAME] = "the onion address is malformed, or of version 2",
         [SOCKS_ONION] = "onion addresses are not served yet",
+        [SOCKS_PETNAME] = "petnames.json does not have this name in .pet",
         [SOCKS_PRIVATE] = "an address of its own machine or network can't be reached through Tor",
         [SOCKS_PORT_0] = "it asks for port 0",
         [SOCKS_POLICY] = "the listener does not allow this kind of address",

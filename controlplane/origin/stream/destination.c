@@ -174,7 +174,7 @@ enum destination_verdict destination_normalise(struct app_request *r, bool inter
     r->address.port = 0;
     bool literal = r->address.family != ADDRESS_NONE;
     if (!literal && (!can_be_a_name(r->host) || is_in_domain(r->host, "onion") ||
-                     is_in_domain(r->host, "exit")))
+                     is_in_domain(r->host, "exit") || is_in_domain(r->host, "pet")))
         return DESTINATION_REFUSED;
     switch (r->command) {
     case APP_CONNECT:

@@ -55,8 +55,8 @@ done
 
 # Mistakes on the command line.
 help='(see ramson --help)'
-expect 1 '' "ramson: found no command, expected one of run, check, status, --version, --help $help"
-expect 1 '' "ramson: found \"walk\", expected one of run, check, status, --version, --help $help" walk
+expect 1 '' "ramson: found no command, expected one of run, check, status, petname, --version, --help $help"
+expect 1 '' "ramson: found \"walk\", expected one of run, check, status, petname, --version, --help $help" walk
 expect 1 '' "ramson: found \"\", expected one of *" ''
 expect 1 '' "ramson: found \"--verbose\", expected one of *" --verbose
 expect 1 '' "ramson: found \"now\" after --version, expected nothing more $help" --version now
@@ -111,6 +111,36 @@ for json in '' --json; do
 done
 expect 1 '' "ramson: found \"--json\" after --config FILE, *" status --json --config r.json --json
 expect 1 '' "ramson: found \"--json\", expected *" check --json --config r.json
+
+# Petnames.
+mkdir "$work/pets"
+configuration "s|$work/data|$work/pets|"
+tor=2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion
+duck=duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion
+expect 0 '' '' petname list --config r.json
+expect 0 '' '' petname add wiki $tor --config r.json
+expect 0 '' '' petname --config=r.json add search.pet $duck
+expect 0 "search * $duck*wiki * $tor" '' petname list --config r.json
+expect 1 '' "ramson: found the name \"wiki\" a second time, *" petname add wiki $duck --config r.json
+expect 1 '' "ramson: found \"a.b\", expected a name *" petname add a.b $duck --config r.json
+expect 1 '' 'ramson: found "x.onion" (there are not 56 *' petname add x x.onion --config r.json
+expect 1 '' 'ramson: found "*" (its checksum is wrong*' \
+    petname add x 2gyyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion --config r.json
+expect 0 '' 'ramson: warning: wikl looks like wiki, which is another service *' \
+    petname add wikl $duck --config r.json
+expect 0 '' '' petname remove wikl.pet --config r.json
+expect 1 '' 'ramson: found no petname "wikl", expected one of *' petname remove wikl --config r.json
+for use in '' add 'add wiki' 'list all' 'remove' 'rename a b'; do
+    # shellcheck disable=SC2086 # words
+    expect 1 '' 'ramson: found another use of petname, *' petname $use --config r.json
+done
+expect 1 '' 'ramson: found too many words, *' petname add a b c --config r.json
+expect 1 '' "ramson: found no --config, expected --config FILE $help" petname list
+printf '{\n  "wiki": "x"\n}\n' >"$work/pets/petnames.json"
+expect 1 '' 'ramson: */petnames.json:2:11: found "x" (*), expected *' petname list --config r.json
+configuration 's|"or_port"|"petnames": "'"$work"'/mine.json", "or_port"|'
+expect 0 '' '' petname add wiki $tor --config r.json
+[ "$(stat -c %a "$work/mine.json")" = 600 ] || wrong "mine.json is not its owner's alone"
 
 if [ "$(nproc)" -ge 2 ]; then
     configuration ''

@@ -76,6 +76,20 @@ for name, extensions in (("plain", b"\0"), ("limits", LIMITS), ("unknown", b"\2\
     seed("introduce1", name, bytes(20), AUTH_KEY, extensions, ones(190))
 seed("introduce1", "old", ones(246))
 
+RELAY = specifiers((0, bytes([9, 8, 7, 6]) + b"\x23\x29"), (2, RSA_ID), (3, ED_ID))
+POW = b"\x02\x29\1" + ones(16) + struct.pack(">I", 7) + ones(4) + ones(16)
+for name, extensions in (("plain", b"\0"), ("congestion-control", b"\1\1\0"), ("pow", b"\2\1\0" + POW),
+                         ("unknown", b"\1\7\1x")):
+    seed("introduce2", name, b"\0", ones(20), extensions, b"\1\0\x20", ones(32), RELAY, bytes(30))
+seed("introduce2", "whole", b"\1", bytes(20), b"\2\0\x20", bytes(32), b"\0", b"\x09", bytes(31),
+     ones(190), ones(32))
+seed("link_specifiers", "relay", RELAY)
+seed("link_specifiers", "all", specifiers((1, bytes(15) + b"\1\x23\x29"), (9, b"xx"), (2, RSA_ID),
+                                          (0, bytes([9, 8, 7, 6]) + b"\x23\x29"), (3, bytes(32))))
+seed("rendezvous2", "short", ones(64))
+seed("rendezvous2", "padded", ones(148))
+seed("onion_address", "good", b"www.25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid.onion")
+
 
 def step(kind, circuit, argument, body=b""):
     return struct.pack(">BBH", kind * 4 + circuit, argument, len(body)) + body

@@ -29,6 +29,7 @@ struct dos;
 struct origin;
 struct bootstrap;
 struct status_server;
+struct pow_solvers;
 
 struct relay {
     struct uv_loop_s *loop;
@@ -59,6 +60,7 @@ struct relay {
     struct origin *origin;       // NULL: a relay that is nobody's client
     struct bootstrap *bootstrap; // of a client (bootstrap.h); else NULL
     struct status_server *status;
+    struct pow_solvers *pow_solvers; // NULL: no proof of work is being solved
     bool stopping; // refuses new links and circuits
 };
 

@@ -60,8 +60,17 @@ static void drop_from_queue(void *user, void *item)
     rendezvous_free(item);
 }
 
+static unsigned rendezvous_in_flight(void *user)
+{
+    const struct onion_service *s = user;
+    struct pow_defence_status pow;
+    pow_defence_status(s->pow, &pow);
+    return s->n_rendezvous - s->n_joined - pow.queued;
+}
+
 static bool begin_pow(struct onion_service *s)
 {
+    static const struct pow_calls calls = {take_from_queue, drop_from_queue, rendezvous_in_flight};
     struct pow_settings settings = {
         .enabled = s->config->pow,
         .queue_rate = s->config->pow_queue_rate,
@@ -69,7 +78,7 @@ static bool begin_pow(struct onion_service *s)
     };
     if (!settings.enabled)
         return true;
-    s->pow = pow_defence_create(s->origin->relay, &settings, take_from_queue, drop_from_queue, s);
+    s->pow = pow_defence_create(s->origin->relay, &settings, &calls, s);
     return s->pow != NULL;
 }
 

@@ -139,7 +139,7 @@ bool introduction_take(struct intro_point *p, const uint8_t *body, size_t length
 // ---- rendezvous (rendezvous.c)
 
 enum {
-    RENDEZVOUS_MAX = 16384,         // of a service, however far they are
+    RENDEZVOUS_MAX = 32768,         // of a service, however far they are: more than POW_QUEUE_MAX
     RENDEZVOUS_TIMEOUT_MS = 30000,  // for the point to be reached (8.36)
     RENDEZVOUS_IDLE_MS = 600 * 1000 // without a stream
 };

@@ -11,7 +11,6 @@ enum {
     EQUIX_SOLUTION_WORDS = 8,
     EQUIX_SOLUTION_LEN = 16, // on the wire: the words in little-endian
     EQUIX_SOLUTIONS_MAX = 8,
-    EQUIX_CHALLENGE_MAX = 256,
 };
 
 struct equix_solution {
@@ -28,12 +27,12 @@ enum equix_result {
 
 struct equix;
 
-// For a solver 1.8 MB; for one that only checks, little. `compile`: HashX as machine code where
+// For a solver 1.6 MB; for one that only checks, little. `compile`: HashX as machine code where
 // this build can (else, and if the system allows no such memory, it is interpreted). NULL: no
 // memory.
 struct equix *equix_create(bool solver, bool compile);
-void equix_free(struct equix *e); // NULL is fine
-bool equix_is_compiled(const struct equix *e);
+void equix_free(struct equix *e);              // NULL is fine
+bool equix_is_compiled(const struct equix *e); // now; a system may cease to allow it
 
 // How many solutions, which may be none; -1: EQUIX_CHALLENGE.
 int equix_solve(struct equix *e, const void *challenge, size_t length,

@@ -156,12 +156,6 @@ static json_t *hop_of(const struct relay *relay, const struct own_circuit_hop *h
 
 static void add_circuit(void *user, const struct origin_circuit *oc)
 {
-    static const char *const purposes[] = {
-        [ORIGIN_GENERAL] = "general",           [ORIGIN_DIRECTORY] = "directory",
-        [ORIGIN_MEASURE] = "measure",           [ORIGIN_HS_DIR] = "hsdir",
-        [ORIGIN_CLIENT_INTRO] = "client intro", [ORIGIN_CLIENT_REND] = "client rendezvous",
-        [ORIGIN_SERVICE_INTRO] = "intro",       [ORIGIN_SERVICE_REND] = "rendezvous",
-    };
     static const char *const states[] = {
         [ORIGIN_BUILDING] = "building", [ORIGIN_GUARD_WAIT] = "waits for a better guard",
         [ORIGIN_OPEN] = "open",         [ORIGIN_TOO_SLOW] = "too slow",
@@ -173,7 +167,7 @@ static void add_circuit(void *user, const struct origin_circuit *oc)
     if (list->circuits && list->n_circuits < STATUS_LIST_MAX)
         list->circuits[list->n_circuits++] = oc;
     set_number(o, "id", number_of(list, oc));
-    set(o, "purpose", json_string(purposes[origin_circuit_purpose(oc)]));
+    set(o, "purpose", json_string(origin_purpose_text(origin_circuit_purpose(oc))));
     set(o, "state", json_string(states[origin_circuit_state(oc)]));
     for (unsigned i = 0; path && i < path->n_hops; i++)
         json_array_append_new(hops, hop_of(list->relay, &path->hops[i]));

@@ -36,6 +36,7 @@ static void become_open(struct origin_circuit *oc)
     oc->opened_ms = origin_circuits_now_ms(oc->all);
     if (oc->purpose == ORIGIN_GENERAL)
         bootstrap_reached(oc->all->origin->relay, BOOTSTRAP_DONE);
+    origin_circuit_log(oc);
     if (oc->ops && oc->ops->opened)
         oc->ops->opened(oc);
 }
@@ -264,9 +265,12 @@ void origin_circuit_close(struct origin_circuit *oc)
 void origin_circuit_set_user(struct origin_circuit *oc, enum origin_purpose purpose,
                              const struct origin_circuit_ops *ops, void *user)
 {
+    bool tell = oc->purpose != purpose && origin_circuit_state(oc) == ORIGIN_OPEN;
     oc->purpose = purpose;
     oc->ops = ops;
     oc->user = user;
+    if (tell)
+        origin_circuit_log(oc);
 }
 
 bool origin_circuit_extend(struct origin_circuit *oc, const struct own_circuit_hop *hop)

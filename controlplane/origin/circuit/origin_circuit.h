@@ -26,6 +26,8 @@ enum origin_purpose {
     ORIGIN_SERVICE_REND,
 };
 
+const char *origin_purpose_text(enum origin_purpose purpose); // in a word or two
+
 enum origin_circuit_state {
     ORIGIN_BUILDING,
     ORIGIN_GUARD_WAIT, // stands, but a better guard may answer yet

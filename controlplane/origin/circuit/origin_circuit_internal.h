@@ -65,6 +65,10 @@ bool origin_circuits_any_open(const struct origin_circuits *all);
 // It may be measured: it has never been open, will have three hops at least, and has no more yet.
 bool origin_circuit_counts(const struct origin_circuit *oc);
 
+// ---- origin_circuit_log.c
+// A line at debug level: what it is for, and the first bytes of its relays' fingerprints.
+void origin_circuit_log(const struct origin_circuit *oc);
+
 // ---- circuit_bias.c
 void bias_attempted(struct origin_circuit *oc);
 void bias_built(struct origin_circuit *oc);

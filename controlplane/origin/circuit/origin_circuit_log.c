@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Circuits as they are told to people.
+#include <stdio.h>
+
+#include "base/log.h"
+#include "circuit/own_circuit.h"
+#include "crypto/encoding.h"
+#include "origin/circuit/origin_circuit_internal.h"
+
+enum { SHOWN_ID_BYTES = 4 };
+
+const char *origin_purpose_text(enum origin_purpose purpose)
+{
+    switch (purpose) {
+    case ORIGIN_GENERAL:
+        return "general";
+    case ORIGIN_DIRECTORY:
+        return "directory";
+    case ORIGIN_MEASURE:
+        return "measure";
+    case ORIGIN_HS_DIR:
+        return "hsdir";
+    case ORIGIN_CLIENT_INTRO:
+        return "client intro";
+    case ORIGIN_CLIENT_REND:
+        return "client rendezvous";
+    case ORIGIN_SERVICE_INTRO:
+        return "intro";
+    case ORIGIN_SERVICE_REND:
+        return "rendezvous";
+    }
+    return "?";
+}
+
+void origin_circuit_log(const struct origin_circuit *oc)
+{
+    const struct own_circuit_path *path = own_circuit_path(oc->circuit);
+    char relays[OWN_CIRCUIT_HOPS_MAX * HEX_TEXT_SIZE(SHOWN_ID_BYTES) + 1] = "";
+    size_t used = 0;
+    for (unsigned i = 0; i < path->n_hops; i++) {
+        relays[used++] = ' ';
+        hex_encode(path->hops[i].target.rsa_id, SHOWN_ID_BYTES, relays + used,
+                   sizeof(relays) - used);
+        used += HEX_TEXT_SIZE(SHOWN_ID_BYTES) - 1;
+    }
+    log_debug("circuit is open (%s):%s", origin_purpose_text(oc->purpose), relays);
+}

@@ -60,11 +60,34 @@ static void fill_slot(struct publish_slot *slot, const struct onion_epoch *wante
         slot->changed = true;
         log_info("onion: a descriptor for period %llu begins",
                  (unsigned long long)d->period.number);
-    } else if (!s->publish->told_no_keys) {
-        s->publish->told_no_keys = true;
-        log_warn("onion: no keys for time period %llu in %s",
-                 (unsigned long long)wanted->period.number, s->config->directory);
     }
+}
+
+// An operator with the master key elsewhere must bring new ones in time.
+static void tell_of_keys(struct onion_service *s)
+{
+    struct service_publish *p = s->publish;
+    const struct service_descriptor *last = &s->descriptors[PUBLISH_SLOTS - 1];
+    unsigned left = 0;
+    if (s->keys.has_secret)
+        return;
+    while (last->in_force && left < PUBLISH_KEYS_FEW) {
+        struct time_period t = last->period;
+        t.number += left + 1;
+        if (!key_directory_premade(&s->keys, t))
+            break;
+        left++;
+    }
+    const uint64_t about = last->in_force ? last->period.number : 0;
+    if (left == PUBLISH_KEYS_FEW || p->told_keys_at == about + 1)
+        return;
+    p->told_keys_at = about + 1;
+    if (!last->in_force)
+        log_warn("onion: no key was made ahead for this time in %s: visitors will not find it",
+                 s->config->directory);
+    else
+        log_warn("onion: keys made ahead in %s are there for %u more time periods only",
+                 s->config->directory, left);
 }
 
 static void look_at_network(struct onion_service *s)
@@ -81,6 +104,7 @@ static void look_at_network(struct onion_service *s)
         if (s->descriptors[i].in_force)
             publish_look_at_ring(s->publish->slots[i]);
     }
+    tell_of_keys(s);
     service_credentials_refresh(s, time_period_of(c, p, testing));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who may read a service's descriptors, whose backend it is, and what keys were made ahead for it,
-// while it runs: C tor's operators say by SIGHUP that they have changed the files; here they are
-// looked at now and then.
+// Who may read a service's descriptors, whose backend it is, and keys that were made ahead, while
+// it runs: C tor's operators say by SIGHUP that they have changed the files; here they are looked
+// at now and then.
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,8 +58,7 @@ static void warn(void *user, const char *line)
     log_warn("onion: %s", line);
 }
 
-// What is in force stays so if it can't be read: else a service for some would be one for all. When
-// the last file is gone, that is meant.
+// What is in force stays so if it can't be read: else a service for some would be one for all.
 static bool read_again(struct onion_service *s)
 {
     char error[KEY_DIRECTORY_ERROR_MAX];
@@ -69,44 +68,29 @@ static bool read_again(struct onion_service *s)
         log_warn("onion: %s", error);
         return false;
     }
-    if (s->keys.n_clients > 0 && read.n_clients == 0 && mark_of_clients(s->config->directory)) {
-        log_warn("onion: no file in %s/authorized_clients can be read: those who were authorised "
-                 "still are",
+    if (memcmp(read.identity.public_key, s->keys.identity.public_key, 32) != 0) {
+        log_warn("onion: %s has keys of another service now: they count from the next start on",
                  s->config->directory);
         key_directory_release(&read);
         return false;
     }
     struct key_directory old = s->keys;
-    s->keys.clients = read.clients;
-    s->keys.n_clients = read.n_clients;
-    s->keys.masters = read.masters;
-    s->keys.n_masters = read.n_masters;
-    if (!s->keys.has_secret && !read.has_secret) {
-        s->keys.premade = read.premade;
-        s->keys.n_premade = read.n_premade;
-        read.premade = old.premade;
-        read.n_premade = old.n_premade;
-    }
-    read.clients = old.clients;
-    read.n_clients = old.n_clients;
-    read.masters = old.masters;
-    read.n_masters = old.n_masters;
-    key_directory_release(&read);
-    explicit_bzero(&old, sizeof(old));
+    s->keys = read;
+    key_directory_release(&old);
+    explicit_bzero(&read, sizeof(read));
     return true;
-}
-
-static uint64_t mark_of(const struct onion_service *s, const char *name)
-{
-    char path[FILE_PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", s->config->directory, name);
-    return mark_of_file(path);
 }
 
 uint64_t publish_clients_mark(const struct onion_service *s)
 {
-    return mark_of_clients(s->config->directory) ^ (mark_of(s, "ob_config") << 1) ^
-           (mark_of(s, "offline_keys") << 2);
+    static const char *const files[] = {"ob_config", "offline_keys"};
+    char path[FILE_PATH_MAX];
+    uint64_t mark = mark_of_clients(s->config->directory);
+    for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", s->config->directory, files[i]);
+        mark = mix(mark_of_file(path), &mark, sizeof(mark));
+    }
+    return mark;
 }
 
 bool publish_clients_changed(struct onion_service *s)

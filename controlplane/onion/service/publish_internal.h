@@ -31,6 +31,7 @@ enum {
     PUBLISH_RETRY_MS = 30 * 1000, // after the first failure; each doubles it, give or take
     PUBLISH_RETRY_MAX_MS = 10 * 60 * 1000,
     PUBLISH_CLIENTS_MS = 60 * 1000,    // between looks at the files
+    PUBLISH_KEYS_FEW = 5,              // of those made ahead, the operator hears of it
     PUBLISH_RUN_SECONDS_MAX = 1 << 18, // that a revision counter can count
 };
 
@@ -70,7 +71,7 @@ struct service_publish {
     bool network_changed;                        // since the last look
     uint64_t changes_left_ms, changes_filled_ms; // see PUBLISH_CHANGES_MAX
     bool told_too_long;
-    bool told_no_keys;
+    uint64_t told_keys_at; // which period, and one: that keys made ahead run out
     struct onion_pow_params pow;
     struct service_credential credentials[SERVICE_SUBCREDENTIALS_MAX];
     unsigned n_credentials;

@@ -18,7 +18,7 @@ void service_descriptor_wipe(struct service_descriptor *d)
     explicit_bzero(d, sizeof(*d));
 }
 
-static bool make_keys(struct service_descriptor *d, const struct onion_service *s)
+static bool make_online(struct service_descriptor *d, const struct onion_service *s)
 {
     if (!onion_blind_secret(&s->keys.identity, d->period, &d->blinded))
         return false;
@@ -28,16 +28,15 @@ static bool make_keys(struct service_descriptor *d, const struct onion_service *
     return true;
 }
 
-// False: none was made for this period (any more).
 static bool take_premade(struct service_descriptor *d, const struct onion_service *s)
 {
-    const struct premade_key *made = key_directory_premade(&s->keys, d->period);
-    if (!made)
+    const struct premade_key *k = key_directory_premade(&s->keys, d->period);
+    if (!k)
         return false;
-    memcpy(d->blinded_public, made->blinded_public, 32);
-    d->signing = made->signing;
-    d->signing_cert_length = sizeof(made->cert);
-    memcpy(d->signing_cert, made->cert, sizeof(made->cert));
+    memcpy(d->blinded_public, k->blinded_public, 32);
+    d->signing = k->signing;
+    memcpy(d->signing_cert, k->cert, sizeof(k->cert));
+    d->signing_cert_length = sizeof(k->cert);
     return true;
 }
 
@@ -46,7 +45,7 @@ bool service_descriptor_make(struct service_descriptor *d, const struct onion_se
 {
     memset(d, 0, sizeof(*d));
     d->period = period;
-    if (!(s->keys.has_secret ? make_keys(d, s) : take_premade(d, s))) {
+    if (!(s->keys.has_secret ? make_online(d, s) : take_premade(d, s))) {
         service_descriptor_wipe(d);
         return false;
     }

@@ -2,6 +2,7 @@
 // The world around a service's descriptors.
 #include "publish_world.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,15 +75,28 @@ int key_directory_load(const char *path, bool create, struct key_directory *out,
                        char error[KEY_DIRECTORY_ERROR_MAX])
 {
     const struct key_directory *files = &publish_world->files;
-    (void)warn, (void)user, (void)error;
+    (void)warn, (void)user;
     assert_false(create);
     assert_string_equal(path, publish_world->config.directory);
+    if (publish_world->unreadable) {
+        snprintf(error, KEY_DIRECTORY_ERROR_MAX, "the test says that nothing can be read");
+        return -EINVAL;
+    }
     *out = *files;
     out->clients = files->n_clients ? calloc(files->n_clients, sizeof(*out->clients)) : NULL;
     if (out->clients)
         memcpy(out->clients, files->clients, files->n_clients * sizeof(*out->clients));
     out->masters = NULL;
     return 0;
+}
+
+const struct premade_key *key_directory_premade(const struct key_directory *d,
+                                                struct time_period period)
+{
+    for (unsigned i = 0; i < d->n_premade; i++)
+        if (d->premade[i].period.number == period.number)
+            return &d->premade[i];
+    return NULL;
 }
 
 void key_directory_release(struct key_directory *d)
@@ -301,6 +315,7 @@ struct publish_world *publish_world_open(time_t offset_s, unsigned interval_s)
     snprintf(w->config.directory, sizeof(w->config.directory), "/nonexistent");
     w->service.keys.has_secret = true;
     ed25519_generate(&w->service.keys.identity);
+    w->files.has_secret = true;
     w->files.identity = w->service.keys.identity;
     w->n_points = 3;
     for (unsigned i = 0; i < 3; i++)

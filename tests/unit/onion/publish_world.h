@@ -38,6 +38,7 @@ struct publish_world {
     struct onion_service service;
     struct config_onion_service config;
     struct key_directory files; // what key_directory_load finds
+    bool unreadable;            // it finds nothing that it can read
     uint64_t now_ms;
     bool may_build, ready, stopped;
     bool no_srv;

@@ -241,7 +241,7 @@ static void test_failures(void **state)
         publish_world_expect_found();
         w->failing_pct = 50;
     }
-    assert_true(w->n_failed > 50);
+    assert_true(w->n_failed > 20);
     assert_int_equal(w->n_refused, 0);
 }
 
@@ -391,7 +391,7 @@ static void test_clients(void **state)
     publish_world_pass(2 * SETTLED_S);
     assert_int_equal(read_as(keys[1].secret), DESCRIPTOR_GOOD);
     write_file(path, "a.auth", "nobody can read this");
-    w->files.n_clients = 0;
+    w->unreadable = true;
     publish_world_pass(2 * SETTLED_S);
     assert_int_equal(read_as(NULL), DESCRIPTOR_NEEDS_AUTH); // it is not open for all
     unsigned before = w->n_requests;
@@ -399,6 +399,8 @@ static void test_clients(void **state)
     assert_true(w->n_requests <= before + 2 * DIRECTORIES);
     snprintf(path, sizeof(path), "%s/authorized_clients/a.auth", directory);
     unlink(path);
+    w->unreadable = false;
+    w->files.n_clients = 0;
     publish_world_pass(2 * SETTLED_S);
     assert_int_equal(read_as(NULL), DESCRIPTOR_GOOD);
     snprintf(path, sizeof(path), "%s/authorized_clients", directory);
@@ -438,6 +440,45 @@ static void test_credentials(void **state)
     w->service.keys.n_masters = 0;
 }
 
+// With keys for a week that were made ahead, and nothing secret besides; later for another.
+static void test_offline_master(void **state)
+{
+    (void)state;
+    char *text = NULL, why[200];
+    size_t length;
+    open_at(DAY_S + HOUR_S);
+    publish_world_pass(SETTLED_S);
+    struct key_directory *keys = &w->service.keys;
+    const struct ed25519_key identity = keys->identity;
+    struct time_period first = w->service.descriptors[0].period;
+    publish_world_stop();
+    memset(keys->identity.expanded, 0, 64);
+    keys->has_secret = false;
+    assert_int_equal(premade_keys_make(&identity, first, 7, &text, &length), 0);
+    const struct keyfile_error error = {.text = why, .size = sizeof(why)};
+    assert_int_equal(premade_keys_parse("keys", text, length, identity.public_key, &keys->premade,
+                                        &keys->n_premade, &error),
+                     0);
+    free(text);
+    publish_world_start();
+    for (unsigned hour = 0; hour < 5 * 24; hour++) {
+        publish_world_pass(HOUR_S);
+        if (hour < 3)
+            continue; // what was stored before may be of a higher revision
+        publish_world_expect_found();
+    }
+    // The last one is that of the day after the next.
+    publish_world_jump(3 * DAY_S);
+    publish_world_pass(HOUR_S);
+    for (unsigned i = 0; i < PUBLISH_SLOTS; i++)
+        assert_false(w->service.descriptors[i].in_force);
+    assert_int_equal(service_credentials(&w->service, NULL, 0), 0);
+    publish_world_stop();
+    free(keys->premade);
+    keys->premade = NULL;
+    keys->n_premade = 0;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
@@ -460,6 +501,7 @@ int main(void)
         TEST(test_pow),
         TEST(test_clients),
         TEST(test_credentials),
+        TEST(test_offline_master),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,3 +188,11 @@ for name, kinds, does in (
         ("destroyed", 0, [*BUILT, (STREAM, 0, b"a:1\0"), (DESTROYED, 5, b""), (LOST, 8, b"")]),
         ("early", 0, [*BUILT, (EARLY, 3, b"\1abc")])):
     seed("own_circuit_messages", name, b"\2", struct.pack(">H", kinds), steps(*does))
+
+
+# Proofs of work that hold (C tor's vectors), and one that does not: nonce, effort, solution.
+for effort, nonce, solution in ((0, "55", "4312f87ceab844c78e1c793a913812d7"),
+                                (10, "56", "128bbda5df2929c3be086de2aad34aed"),
+                                (10, "57", "128bbda5df2929c3be086de2aad34aed")):
+    seed("pow_check", f"effort-{effort}-{nonce}", bytes.fromhex(nonce + 15 * "55"), struct.pack("<I", effort),
+         bytes.fromhex(solution))

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "circuit/circuit_internal.h"
+#include "onion/client/onion_client.h"
 #include "onion/petname/petname.h"
 #include "origin/circuit/origin_circuit.h"
 #include "origin/guard/guard.h"
@@ -38,6 +39,7 @@ static bool make_parts(struct origin *o, char *error, unsigned long error_size)
            (o->guards = guards_create(o)) && (o->vanguards = vanguards_create(o)) &&
            (o->circuits = origin_circuits_create(o)) && (o->pool = circuit_pool_create(o)) &&
            (o->streams = app_streams_create(o)) && (o->petnames = make_petnames(o->relay)) &&
+           (o->onion_client = onion_client_create(o, error, error_size)) &&
            (o->socks = socks_server_create(o, error, error_size));
 }
 
@@ -64,6 +66,8 @@ void origin_free(struct origin *origin)
     origin->petnames = NULL;
     app_streams_free(origin->streams);
     origin->streams = NULL;
+    onion_client_free(origin->onion_client);
+    origin->onion_client = NULL;
     circuit_pool_free(origin->pool);
     origin->pool = NULL;
     origin_circuits_free(origin->circuits);
@@ -84,6 +88,7 @@ void origin_tick(struct origin *origin)
     vanguards_refresh(origin->vanguards);
     origin_circuits_tick(origin->circuits);
     circuit_pool_tick(origin->pool);
+    onion_client_tick(origin->onion_client);
     app_streams_tick(origin->streams);
     socks_server_tick(origin->socks);
     state_file_tick(origin->state);
@@ -97,6 +102,7 @@ void origin_network_changed(struct origin *origin)
     if (guards_refresh(origin->guards))
         circuit_pool_retire_all(origin->pool);
     vanguards_refresh(origin->vanguards);
+    onion_client_network_changed(origin->onion_client);
     app_streams_look(origin->streams);
 }
 

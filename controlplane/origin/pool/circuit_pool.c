@@ -8,6 +8,7 @@
 
 #include "crypto/random.h"
 #include "dir/parameters.h"
+#include "onion/client/onion_client.h"
 #include "origin/pool/pool_internal.h"
 #include "relay.h"
 #include "stream/circuit_streams.h"
@@ -216,6 +217,8 @@ void circuit_pool_new_identity(struct circuit_pool *pool)
 {
     pool->epoch++;
     circuit_pool_retire_all(pool);
+    if (pool->origin->onion_client)
+        onion_client_new_identity(pool->origin->onion_client);
     circuit_pool_tick(pool);
     app_streams_look(pool->origin->streams);
 }

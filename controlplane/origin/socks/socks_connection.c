@@ -373,7 +373,7 @@ static void stream_closed(struct app_stream *s, enum end_reason reason, enum app
     if (c->state == SOCKS_CLOSED)
         free_if_done(c);
     else if (c->state == SOCKS_ASKED)
-        fail(c, socks_reason_of(reason, failure), 0);
+        fail(c, socks_reason_of(reason, failure), app_stream_onion_failure(s));
     else if (c->state == SOCKS_OPEN)
         finish(c);
 }

@@ -5,8 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "crypto/digest.h"
-#include "crypto/ed25519.h"
+#include "onion/key/onion_address.h"
 #include "origin/socks/socks_reply.h"
 
 // ---- as text
@@ -58,8 +57,6 @@ bool socks_destination_read(const void *bytes, size_t length, struct socks_reque
 
 // ---- names that are none of DNS
 
-enum { ONION_NAME_LEN = 56, ONION_BYTES = 35, ONION_VERSION = 3 };
-
 // A name ends in this; upper and lower case are one already, and a dot at the end is left out.
 static bool ends_in(const char *host, const char *suffix, size_t *before)
 {
@@ -68,43 +65,6 @@ static bool ends_in(const char *host, const char *suffix, size_t *before)
         length--;
     *before = length - n;
     return length >= n && memcmp(host + length - n, suffix, n) == 0;
-}
-
-static bool base32_decode(const char *text, uint8_t out[ONION_BYTES])
-{
-    unsigned bits = 0, held = 0;
-    for (size_t i = 0, n = 0; i < ONION_NAME_LEN; i++) {
-        unsigned value = text[i] >= 'a' && text[i] <= 'z'   ? (unsigned)(text[i] - 'a')
-                         : text[i] >= '2' && text[i] <= '7' ? (unsigned)(text[i] - '2' + 26)
-                                                            : 32;
-        if (value == 32)
-            return false;
-        held = (held << 5 | value) & 0xfff;
-        bits += 5;
-        if (bits >= 8) {
-            bits -= 8;
-            out[n++] = (uint8_t)(held >> bits);
-        }
-    }
-    return true;
-}
-
-// PUBKEY | CHECKSUM | VERSION (rend-spec-v3, 6). What is before the last part of the name is for
-// the service to see.
-static bool is_onion_address(const char *host, size_t length)
-{
-    static const char label[] = ".onion checksum";
-    const char *dot = memrchr(host, '.', length);
-    const char *part = dot ? dot + 1 : host;
-    uint8_t bytes[ONION_BYTES], hashed[sizeof(label) - 1 + 33], digest[SHA3_256_LEN];
-    if ((size_t)(host + length - part) != ONION_NAME_LEN || !base32_decode(part, bytes) ||
-        bytes[34] != ONION_VERSION)
-        return false;
-    memcpy(hashed, label, sizeof(label) - 1);
-    memcpy(hashed + sizeof(label) - 1, bytes, 32);
-    hashed[sizeof(hashed) - 1] = ONION_VERSION;
-    sha3_256(hashed, sizeof(hashed), digest);
-    return memcmp(digest, bytes + 32, 2) == 0;
 }
 
 // ---- what is not asked for
@@ -140,6 +100,19 @@ static int refused(int reason, enum socks_complaint what, enum socks_complaint *
     return reason;
 }
 
+static int check_onion(const struct socks_request *q, enum socks_complaint *complaint,
+                       unsigned *extended)
+{
+    uint8_t key[ONION_KEY_LEN];
+    if (onion_address_parse(q->host, key) != ONION_ADDRESS_GOOD) {
+        *extended = SOCKS5_ONION_MALFORMED;
+        return refused(END_TORPROTOCOL, SOCKS_ONION_NAME, complaint);
+    }
+    if (q->command != APP_CONNECT)
+        return refused(END_TORPROTOCOL, SOCKS_ONION_RESOLVE, complaint);
+    return q->port == 0 ? refused(END_TORPROTOCOL, SOCKS_PORT_0, complaint) : 0;
+}
+
 int socks_destination_check(const struct socks_request *q, const struct config_socks *config,
                             bool private_addresses, enum socks_complaint *complaint,
                             unsigned *extended)
@@ -149,12 +122,8 @@ int socks_destination_check(const struct socks_request *q, const struct config_s
     *extended = 0;
     if (ends_in(q->host, ".exit", &before))
         return refused(END_TORPROTOCOL, SOCKS_EXIT_NAME, complaint);
-    if (ends_in(q->host, ".onion", &before)) {
-        if (is_onion_address(q->host, before))
-            return refused(SOCKS_REASON_POLICY, SOCKS_ONION, complaint);
-        *extended = SOCKS5_ONION_MALFORMED;
-        return refused(END_TORPROTOCOL, SOCKS_ONION_NAME, complaint);
-    }
+    if (ends_in(q->host, ".onion", &before))
+        return check_onion(q, complaint, extended);
     if (!listener_allows(q, config))
         return refused(SOCKS_REASON_POLICY, SOCKS_POLICY, complaint);
     if (q->command == APP_CONNECT && q->port == 0)

@@ -191,6 +191,7 @@ int socks_reason_of(enum end_reason reason, enum app_failure failure)
     switch (failure) {
     case APP_FAILED_END:
     case APP_FAILED_NO_CIRCUIT:
+    case APP_FAILED_ONION: // those who want it exact get the extended code
         return (int)reason;
     case APP_FAILED_TIMEOUT:
         return END_TIMEOUT;
@@ -201,8 +202,6 @@ int socks_reason_of(enum end_reason reason, enum app_failure failure)
         return END_TORPROTOCOL;
     case APP_FAILED_MEMORY:
         return END_INTERNAL;
-    case APP_FAILED_ONION: // those who want it exact get the extended code
-        return END_RESOLVEFAILED;
     }
     return END_MISC;
 }

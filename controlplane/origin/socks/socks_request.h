@@ -47,9 +47,9 @@ enum socks_complaint {
     SOCKS_BARE_ADDRESS,
     SOCKS_EXIT_NAME,  // .exit
     SOCKS_ONION_NAME, // .onion, malformed
-    SOCKS_ONION,      // .onion
-    SOCKS_PETNAME,    // .pet, and not in petnames.json
-    SOCKS_PRIVATE,    // of the own machine or network
+    SOCKS_ONION_RESOLVE,
+    SOCKS_PETNAME, // .pet, and not in petnames.json
+    SOCKS_PRIVATE, // of the own machine or network
     SOCKS_PORT_0,
     SOCKS_POLICY, // the listener's: no names, no IPv4, no IPv6
     SOCKS_COMPLAINTS,

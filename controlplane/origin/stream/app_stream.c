@@ -7,6 +7,8 @@
 
 #include <uv.h>
 
+#include "onion/client/onion_client.h"
+#include "onion/key/onion_address.h"
 #include "origin/pool/circuit_pool.h"
 #include "origin/stream/app_stream_internal.h"
 #include "origin/stream/destination.h"
@@ -78,6 +80,7 @@ void app_streams_look(struct app_streams *all)
 void app_stream_wait(struct app_stream *s)
 {
     s->state = APP_WAITS;
+    s->waits_since_ms = origin_now_ms(s->all->origin);
     TAILQ_INSERT_TAIL(&s->all->waiting, s, due_entry);
     soon(s->all);
 }
@@ -130,6 +133,14 @@ void app_stream_finish(struct app_stream *s, enum end_reason reason, enum app_fa
     free(s);
 }
 
+// False: the address is none.
+static bool take_onion(struct app_stream *s)
+{
+    s->is_onion = onion_address_parse(s->request.host, s->onion_key) == ONION_ADDRESS_GOOD;
+    s->onion_failure = s->is_onion ? ONION_NO_FAILURE : ONION_ADDRESS_BAD;
+    return s->is_onion && s->all->origin->onion_client;
+}
+
 static void decide(struct app_stream *s)
 {
     struct app_request *r = &s->request;
@@ -139,6 +150,15 @@ static void decide(struct app_stream *s)
         circuit_pool_note_port(s->all->origin->pool, r->command == APP_CONNECT ? r->port : 0);
         app_stream_wait(s);
         return;
+    case DESTINATION_ONION:
+        if (take_onion(s)) {
+            app_stream_wait(s);
+            return;
+        }
+        counters_of(s->all)->drop_app_stream_refused++;
+        s->reason = END_TORPROTOCOL;
+        s->failure = s->is_onion ? APP_FAILED_REFUSED : APP_FAILED_ONION;
+        break;
     case DESTINATION_KNOWN:
         s->knows_answer = true;
         s->reason = END_DONE;
@@ -181,6 +201,11 @@ struct app_stream *app_stream_open(struct origin *origin, const struct app_reque
     return s;
 }
 
+unsigned app_stream_onion_failure(const struct app_stream *s)
+{
+    return s->onion_failure;
+}
+
 // ---- what the user says
 
 void *app_stream_user(const struct app_stream *s)
@@ -210,9 +235,11 @@ void app_stream_close(struct app_stream *s)
 
 static void tick_one(struct app_stream *s, uint64_t now)
 {
-    uint64_t patience_ms = s->timeouts < APP_FIRST_TRIES ? APP_TRY_FIRST_MS : APP_TRY_LATER_MS;
+    uint64_t patience_ms = s->is_onion                     ? APP_TOTAL_MS
+                           : s->timeouts < APP_FIRST_TRIES ? APP_TRY_FIRST_MS
+                                                           : APP_TRY_LATER_MS;
     if (s->state == APP_WAITS && app_stream_is_too_old(s))
-        app_stream_finish(s, END_TIMEOUT, APP_FAILED_TIMEOUT);
+        app_stream_finish(s, END_TIMEOUT, app_stream_too_old_failure(s));
     else if (s->state == APP_BEGUN && now - s->begun_ms >= patience_ms)
         app_stream_timed_out(s);
 }

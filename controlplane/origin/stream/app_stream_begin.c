@@ -2,6 +2,7 @@
 // How an application's stream begins on a circuit, leaves it, and tries another.
 #include <string.h>
 
+#include "onion/client/onion_client.h"
 #include "origin/circuit/origin_circuit.h"
 #include "origin/pool/circuit_pool.h"
 #include "origin/stream/app_stream_internal.h"
@@ -13,11 +14,33 @@ static struct circuit_pool *pool_of(const struct app_stream *s)
     return s->all->origin->pool;
 }
 
+static struct onion_client *onion_of(const struct app_stream *s)
+{
+    return s->all->origin->onion_client;
+}
+
+static void retire(const struct app_stream *s, struct origin_circuit *oc)
+{
+    if (s->is_onion)
+        onion_client_failed(onion_of(s), oc);
+    else
+        circuit_pool_retire(pool_of(s), oc);
+}
+
+void app_stream_retire_circuit(const struct app_stream *s)
+{
+    if (s->oc)
+        retire(s, s->oc);
+}
+
 static struct stream *begin(struct app_stream *s, struct origin_circuit *oc)
 {
     const struct app_request *r = &s->request;
     uint8_t body[DESTINATION_BODY_MAX];
     struct circuit *c = origin_circuit_circuit(oc);
+    if (s->is_onion)
+        return stream_begin(c, RELAY_BEGIN, body, (uint16_t)destination_onion_body(r, body),
+                            &app_stream_connect_ops, s);
     if (r->command != APP_CONNECT)
         return stream_begin(c, RELAY_RESOLVE, body, (uint16_t)destination_resolve_body(r, body),
                             &app_stream_resolve_ops, s);
@@ -29,7 +52,10 @@ static struct stream *begin(struct app_stream *s, struct origin_circuit *oc)
 static void attach(struct app_stream *s, struct origin_circuit *oc)
 {
     const struct own_circuit_path *path = origin_circuit_path(oc);
-    circuit_pool_attach(pool_of(s), oc, &s->request);
+    if (s->is_onion)
+        onion_client_attached(onion_of(s), oc);
+    else
+        circuit_pool_attach(pool_of(s), oc, &s->request);
     origin_circuit_note_use(oc, false);
     if (s->tries++ > 0)
         s->all->origin->relay->counters.app_streams_retried++;
@@ -37,7 +63,7 @@ static void attach(struct app_stream *s, struct origin_circuit *oc)
     memcpy(s->exit_id, path->hops[path->n_hops - 1].target.rsa_id, sizeof(s->exit_id));
     s->stream = begin(s, oc);
     if (!s->stream) { // no memory, or no more streams on this circuit
-        circuit_pool_retire(pool_of(s), oc);
+        retire(s, oc);
         if (++s->losses >= APP_FAILURES_MAX)
             app_stream_end_soon(s, END_RESOURCELIMIT, APP_FAILED_MEMORY);
         return;
@@ -50,12 +76,49 @@ static void attach(struct app_stream *s, struct origin_circuit *oc)
 
 bool app_stream_is_too_old(const struct app_stream *s)
 {
-    return origin_now_ms(s->all->origin) - s->opened_ms >= APP_TOTAL_MS;
+    uint64_t age_ms = origin_now_ms(s->all->origin) - s->opened_ms;
+    bool works = s->is_onion && onion_client_takes_longer(onion_of(s), s->onion_key);
+    return age_ms >= (works ? APP_TOTAL_WITH_WORK_MS : APP_TOTAL_MS);
+}
+
+enum app_failure app_stream_too_old_failure(struct app_stream *s)
+{
+    if (!s->is_onion)
+        return APP_FAILED_TIMEOUT;
+    s->onion_failure = onion_client_blame(onion_of(s), &s->request, s->onion_key);
+    return APP_FAILED_ONION;
+}
+
+static void try_onion(struct app_stream *s)
+{
+    struct origin_circuit *oc = NULL;
+    enum onion_failure failure;
+    if (app_stream_is_too_old(s)) {
+        enum app_failure what = app_stream_too_old_failure(s);
+        app_stream_end_soon(s, END_TIMEOUT, what);
+        return;
+    }
+    switch (onion_client_find(onion_of(s), &s->request, s->onion_key, s->waits_since_ms, &oc,
+                              &failure)) {
+    case ONION_FOUND:
+        attach(s, oc);
+        break;
+    case ONION_WAIT:
+        break;
+    case ONION_FAILED:
+        s->onion_failure = failure;
+        app_stream_end_soon(s, END_RESOLVEFAILED, APP_FAILED_ONION);
+        break;
+    }
 }
 
 void app_stream_try(struct app_stream *s)
 {
     struct origin_circuit *oc = NULL;
+    if (s->is_onion) {
+        try_onion(s);
+        return;
+    }
     if (app_stream_is_too_old(s)) { // C tor tells this from one that waited for a circuit only
         app_stream_end_soon(s, END_MISC, APP_FAILED_NO_CIRCUIT);
         return;
@@ -99,9 +162,12 @@ void app_stream_timed_out(struct app_stream *s)
     s->timeouts++;
     s->reason = END_TIMEOUT;
     s->all->origin->relay->counters.app_streams_timed_out++;
-    if (s->oc) {
-        origin_circuit_note_detached(s->oc);
-        circuit_pool_retire(pool_of(s), s->oc);
+    app_stream_retire_circuit(s);
+    if (s->is_onion) { // nobody else has it
+        app_stream_end_soon(s, END_TIMEOUT, APP_FAILED_END);
+        return;
     }
+    if (s->oc)
+        origin_circuit_note_detached(s->oc);
     app_stream_retry(s);
 }

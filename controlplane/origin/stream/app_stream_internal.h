@@ -11,7 +11,8 @@
 struct uv_timer_s;
 
 enum {
-    APP_TOTAL_MS = 120 * 1000, // SocksTimeout
+    APP_TOTAL_MS = 120 * 1000,               // SocksTimeout
+    APP_TOTAL_WITH_WORK_MS = 30 * 60 * 1000, // of services that ask for proofs of work
     // How long a circuit has to answer: the first two tries, the others.
     APP_TRY_FIRST_MS = 10 * 1000,
     APP_TRY_LATER_MS = 15 * 1000,
@@ -40,6 +41,10 @@ struct app_stream {
     bool user_ended;   // `produce` said that there is no more
     uint64_t id;
     uint64_t opened_ms, begun_ms;
+    uint64_t waits_since_ms; // … for a circuit
+    bool is_onion;           // to an onion service
+    uint8_t onion_key[32];
+    unsigned onion_failure;    // enum onion_failure
     struct origin_circuit *oc; // NULL: none, or it is no more
     uint8_t exit_id[20];       // of the circuit that it was begun on last
     struct stream *stream;     // NULL: none, or it is no more
@@ -82,6 +87,10 @@ void app_stream_wait(struct app_stream *s);
 // Looks for a circuit and begins on it.
 void app_stream_try(struct app_stream *s);
 bool app_stream_is_too_old(const struct app_stream *s); // SocksTimeout
+// … and what to say then of one that waits.
+enum app_failure app_stream_too_old_failure(struct app_stream *s);
+// It can't be on the circuit that it is on; nor can those that come.
+void app_stream_retire_circuit(const struct app_stream *s);
 // It is on no circuit any more: END goes out, nothing more comes in.
 void app_stream_leave(struct app_stream *s);
 // The circuit did not answer in time.

@@ -56,8 +56,9 @@ static void connected(struct stream *stream, const uint8_t *body, size_t length)
     struct address a;
     if (s->state != APP_BEGUN)
         return;
-    if (!exit_answer_connected(body, length, &a) ||
-        (a.family != ADDRESS_NONE && !may_be_told(s, &a))) {
+    // What a service says of addresses is not looked at.
+    if (!s->is_onion && (!exit_answer_connected(body, length, &a) ||
+                         (a.family != ADDRESS_NONE && !may_be_told(s, &a)))) {
         counters_of(s)->drop_exit_answer++;
         app_stream_end_soon(s, END_TORPROTOCOL, APP_FAILED_END);
         return;
@@ -166,6 +167,8 @@ static bool policy_can_be_retried(struct app_stream *s)
 
 static bool can_be_retried(struct app_stream *s)
 {
+    if (s->is_onion) // nobody else can be asked
+        return false;
     switch (s->reason) {
     case END_EXITPOLICY:
         return policy_can_be_retried(s);
@@ -208,7 +211,7 @@ static void refused(struct app_stream *s, enum end_reason reason)
     if (told && reason != END_INTERNAL && reason != END_TORPROTOCOL && reason != END_DESTROY)
         note_success(s);
     bool retry = !s->user_ended && (told ? can_be_retried(s) : loss_can_be_retried(s));
-    if (retry && s->oc)
+    if (retry && s->oc && !s->is_onion)
         origin_circuit_note_detached(s->oc);
     s->stream = NULL;
     s->oc = NULL;

@@ -173,9 +173,11 @@ enum destination_verdict destination_normalise(struct app_request *r, bool inter
         r->host[0] = 0;
     r->address.port = 0;
     bool literal = r->address.family != ADDRESS_NONE;
-    if (!literal && (!can_be_a_name(r->host) || is_in_domain(r->host, "onion") ||
-                     is_in_domain(r->host, "exit") || is_in_domain(r->host, "pet")))
+    if (!literal &&
+        (!can_be_a_name(r->host) || is_in_domain(r->host, "exit") || is_in_domain(r->host, "pet")))
         return DESTINATION_REFUSED;
+    if (!literal && is_in_domain(r->host, "onion"))
+        return r->command == APP_CONNECT && r->port != 0 ? DESTINATION_ONION : DESTINATION_REFUSED;
     switch (r->command) {
     case APP_CONNECT:
         return check_connect(r, internal_allowed);
@@ -221,6 +223,11 @@ size_t destination_begin_body(const struct app_request *r, bool exit_has_ipv6,
     if (flags)
         write_u32(&w, flags);
     return writer_length(&w);
+}
+
+size_t destination_onion_body(const struct app_request *r, uint8_t out[DESTINATION_BODY_MAX])
+{
+    return (size_t)snprintf((char *)out, DESTINATION_BODY_MAX, ":%u", r->port) + 1;
 }
 
 size_t destination_resolve_body(const struct app_request *r, uint8_t out[DESTINATION_BODY_MAX])

@@ -11,6 +11,7 @@
 
 enum destination_verdict {
     DESTINATION_ASK,      // an exit
+    DESTINATION_ONION,    // an onion service; the address may be malformed yet
     DESTINATION_KNOWN,    // the answer is the request's address
     DESTINATION_REFUSED,  // it must not leave this process
     DESTINATION_INTERNAL, // a private address's name is asked for
@@ -27,5 +28,7 @@ enum { DESTINATION_BODY_MAX = APP_HOST_MAX + sizeof(":65535") + 4 };
 // The body of BEGIN for a normalised request. `exit_has_ipv6`: the exit serves the port on IPv6.
 size_t destination_begin_body(const struct app_request *r, bool exit_has_ipv6,
                               uint8_t out[DESTINATION_BODY_MAX]);
+// … to an onion service, which knows who it is.
+size_t destination_onion_body(const struct app_request *r, uint8_t out[DESTINATION_BODY_MAX]);
 // … and of RESOLVE.
 size_t destination_resolve_body(const struct app_request *r, uint8_t out[DESTINATION_BODY_MAX]);

@@ -36,6 +36,11 @@ void *app_stream_user(const struct app_stream *s)
     return s->user;
 }
 
+unsigned app_stream_onion_failure(const struct app_stream *s)
+{
+    return s->onion_failure;
+}
+
 void app_stream_wake(struct app_stream *s)
 {
     assert_false(s->closed);

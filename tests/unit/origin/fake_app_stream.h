@@ -10,6 +10,7 @@ struct app_stream {
     const struct app_stream_ops *ops;
     void *user;
     struct app_request request;
+    unsigned onion_failure;
     unsigned wakes;
     size_t held_bytes;
     unsigned held_calls;

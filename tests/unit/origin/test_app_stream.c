@@ -22,6 +22,7 @@ struct app {
     size_t received;
     enum end_reason reason;
     enum app_failure failure;
+    unsigned onion_failure;
     bool close_when_connected, close_on_data, close_when_resolved;
 };
 
@@ -75,6 +76,7 @@ static void on_closed(struct app_stream *s, enum end_reason reason, enum app_fai
     a->closed++;
     a->reason = reason;
     a->failure = failure;
+    a->onion_failure = app_stream_onion_failure(s);
     app_stream_close(s); // it does nothing
     app_stream_wake(s);
 }
@@ -214,7 +216,7 @@ static void expect_refused(const char *host, enum app_command command, enum app_
 static void test_refuses(void **state)
 {
     (void)state;
-    expect_refused("abc.onion", APP_CONNECT, APP_FAILED_REFUSED);
+    expect_refused("abc.onion", APP_CONNECT, APP_FAILED_ONION);
     expect_refused("abc.onion", APP_RESOLVE, APP_FAILED_REFUSED);
     expect_refused("abc.exit", APP_CONNECT, APP_FAILED_REFUSED);
     expect_refused("10.0.0.1", APP_CONNECT, APP_FAILED_REFUSED);
@@ -225,6 +227,149 @@ static void test_refuses(void **state)
     struct app a = {0};
     begun(&a, APP_CONNECT, "10.0.0.1");
     leave(&a);
+}
+
+// ---- onion services
+
+#define ONION "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion"
+
+// A circuit that the service is at the end of.
+static struct origin_circuit *onion_circuit(void)
+{
+    struct path_request request = {.kind = PATH_VANGUARDS};
+    static const struct origin_circuit_ops none = {0};
+    struct origin_circuit *oc;
+    assert_int_equal(
+        origin_circuit_launch(&world.origin, ORIGIN_CLIENT_REND, &request, &none, NULL, &oc, NULL),
+        0);
+    oc->state = ORIGIN_OPEN;
+    world.onion_circuit = oc;
+    world.onion_outlook = ONION_FOUND;
+    return oc;
+}
+
+static struct stream *begun_onion(struct app *a)
+{
+    world.onion_outlook = ONION_WAIT;
+    open_app(a, APP_CONNECT, "www." ONION);
+    world_run();
+    assert_int_equal(world.onion_asked, 1);
+    assert_int_equal(world.onion_since_ms, world.now_ms);
+    assert_int_equal(world.onion_identity[0], 0x79); // "pg…"
+    onion_circuit();
+    app_streams_look(world.origin.streams);
+    world_run();
+    assert_int_equal(world.onion_attached, 1);
+    assert_non_null(world_stream());
+    return world_stream();
+}
+
+static void end_onion(void)
+{
+    world_circuit_dies_silently(world.onion_circuit);
+}
+
+static void test_onion_connects(void **state)
+{
+    struct app a = {.to_send = 100};
+    (void)state;
+    struct stream *s = begun_onion(&a);
+    // Who is asked for is not said: the service knows.
+    assert_int_equal(s->body_length, 5);
+    assert_string_equal((const char *)s->body, ":443");
+    assert_int_equal(world_produce(s, 100), 100);
+    world_connected(s, "\12\0\0\1\0\0\0\0", 8); // which would be a private address
+    assert_int_equal(a.connected, 1);
+    world_end_reason(s, END_DONE);
+    expect_closed(&a, END_DONE, APP_FAILED_END);
+    end_onion();
+}
+
+static void test_onion_fails(void **state)
+{
+    struct app a = {0}, b = {0};
+    (void)state;
+    world.onion_outlook = ONION_FAILED;
+    world.onion_failure = ONION_AUTH_WRONG;
+    open_app(&a, APP_CONNECT, ONION);
+    unsigned failure = app_stream_onion_failure(a.stream);
+    assert_int_equal(failure, 0);
+    world_run();
+    expect_closed(&a, END_RESOLVEFAILED, APP_FAILED_ONION);
+    assert_int_equal(a.onion_failure, ONION_AUTH_WRONG);
+    assert_int_equal(world.launched, 0); // no exit is asked
+    // An answer never comes.
+    world.onion_outlook = ONION_WAIT;
+    open_app(&b, APP_CONNECT, ONION);
+    world_pass(119 * 1000);
+    assert_int_equal(b.closed, 0);
+    world_pass(2 * 1000);
+    expect_closed(&b, END_TIMEOUT, APP_FAILED_ONION);
+    assert_int_equal(b.onion_failure, ONION_RENDEZVOUS_FAILED);
+}
+
+// Proofs of work take their time.
+static void test_onion_with_work(void **state)
+{
+    struct app a = {0};
+    (void)state;
+    world.onion_outlook = ONION_WAIT;
+    world.onion_takes_longer = true;
+    open_app(&a, APP_CONNECT, ONION);
+    world_pass(29 * 60 * 1000);
+    assert_int_equal(a.closed, 0);
+    world_pass(61 * 1000);
+    expect_closed(&a, END_TIMEOUT, APP_FAILED_ONION);
+}
+
+// Nobody else has it: what the service says counts, whatever it is.
+static void test_onion_refuses(void **state)
+{
+    static const enum end_reason reasons[] = {END_MISC, END_EXITPOLICY,     END_RESOLVEFAILED,
+                                              END_DONE, END_CONNECTREFUSED, END_RESOURCELIMIT};
+    (void)state;
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        struct app a = {0};
+        world.onion_asked = world.onion_attached = 0;
+        world_end_reason(begun_onion(&a), reasons[i]);
+        expect_closed(&a, reasons[i], APP_FAILED_END);
+        assert_int_equal(world.onion_circuit->detached, 0);
+        end_onion();
+    }
+}
+
+static void test_onion_circuit_dies(void **state)
+{
+    struct app a = {0};
+    (void)state;
+    begun_onion(&a);
+    end_onion();
+    world.onion_outlook = ONION_WAIT;
+    world_run();
+    assert_int_equal(a.closed, 0); // it waits for another one
+    assert_int_equal(world.onion_since_ms, world.now_ms);
+    onion_circuit();
+    app_streams_look(world.origin.streams);
+    world_run();
+    assert_int_equal(world.onion_attached, 2);
+    // This one does not answer.
+    world_pass(121 * 1000);
+    expect_closed(&a, END_TIMEOUT, APP_FAILED_END);
+    assert_int_equal(world.onion_failed, 1);
+    end_onion();
+}
+
+static void test_onion_circuit_is_full(void **state)
+{
+    struct app a = {0};
+    (void)state;
+    world.no_streams = true;
+    onion_circuit();
+    open_app(&a, APP_CONNECT, ONION);
+    world_pass(5000);
+    expect_closed(&a, END_RESOURCELIMIT, APP_FAILED_MEMORY);
+    assert_int_equal(world.onion_failed, 3);
+    end_onion();
 }
 
 static void test_address_resolves_to_itself(void **state)
@@ -901,6 +1046,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_connects),
         IN_WORLD(test_refuses),
+        IN_WORLD(test_onion_connects),
+        IN_WORLD(test_onion_fails),
+        IN_WORLD(test_onion_with_work),
+        IN_WORLD(test_onion_refuses),
+        IN_WORLD(test_onion_circuit_dies),
+        IN_WORLD(test_onion_circuit_is_full),
         IN_WORLD(test_address_resolves_to_itself),
         IN_WORLD(test_connected_elsewhere),
         IN_WORLD(test_resolves),

@@ -29,25 +29,22 @@ static enum destination_verdict verdict(enum app_command command, const char *ho
 static void test_names_that_stay_here(void **state)
 {
     static const char *const never[] = {
-        "",
+        "",    "a.exit", "a.Exit.",  "exit", "exa mple.a",  "ex\tample.com",
+        "a/b", "a:80",   "[1.2.3.4", "[]",   "\xc3\xa4.de", "example.com\n",
+    };
+    static const char *const onions[] = {
         "abc.onion",
         "ABC.Onion",
         "x.abc.onion.",
         "onion",
-        "a.exit",
-        "a.Exit.",
-        "exit",
-        "exa mple.a",
-        "ex\tample.com",
-        "a/b",
-        "a:80",
-        "[1.2.3.4",
-        "[]",
-        "\xc3\xa4.de",
-        "example.com\n",
         "facebookwkhpilnemxj7asaniu7vnjjbiltxjqhye3mhbshg7kx5tfyd.onion..",
     };
     (void)state;
+    for (size_t i = 0; i < sizeof(onions) / sizeof(onions[0]); i++) {
+        assert_int_equal(verdict(APP_CONNECT, onions[i], true), DESTINATION_ONION);
+        assert_int_equal(verdict(APP_RESOLVE, onions[i], true), DESTINATION_REFUSED);
+        assert_int_equal(verdict(APP_RESOLVE_PTR, onions[i], true), DESTINATION_REFUSED);
+    }
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
         assert_int_equal(verdict(APP_CONNECT, never[i], true), DESTINATION_REFUSED);
         assert_int_equal(verdict(APP_RESOLVE, never[i], true), DESTINATION_REFUSED);

@@ -51,14 +51,10 @@ static void test_names(void **state)
         {"example.relay.EXIT", END_TORPROTOCOL, SOCKS_EXIT_NAME, 0},
         {"example.exit.", END_TORPROTOCOL, SOCKS_EXIT_NAME, 0},
         // Addresses of rend-spec-v3, 6.
-        {"pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion", SOCKS_REASON_POLICY,
-         SOCKS_ONION, 0},
-        {"sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.onion", SOCKS_REASON_POLICY,
-         SOCKS_ONION, 0},
-        {"xa4r2iadxm55fbnqgwwi5mymqdcofiu3w6rpbtqn7b2dyn7mgwj64jyd.onion", SOCKS_REASON_POLICY,
-         SOCKS_ONION, 0},
-        {"WWW.PG6MMJIYJMCRSSLVYKFWNNTLARU7P5SVN6Y2YMMJU6NUBXNDF4PSCRYD.ONION.", SOCKS_REASON_POLICY,
-         SOCKS_ONION, 0},
+        {"pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion", 0, 0, 0},
+        {"sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.onion", 0, 0, 0},
+        {"xa4r2iadxm55fbnqgwwi5mymqdcofiu3w6rpbtqn7b2dyn7mgwj64jyd.onion", 0, 0, 0},
+        {"WWW.PG6MMJIYJMCRSSLVYKFWNNTLARU7P5SVN6Y2YMMJU6NUBXNDF4PSCRYD.ONION.", 0, 0, 0},
         // Its checksum, its version, its alphabet, its length; version 2.
         {"qg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion", END_TORPROTOCOL,
          SOCKS_ONION_NAME, 0xf6},
@@ -75,8 +71,25 @@ static void test_names(void **state)
         struct socks_request q = ask(names[i].host);
         check(&q, &open_config, false, names[i].reason, names[i].complaint, names[i].extended);
         q.command = APP_RESOLVE;
-        check(&q, &open_config, true, names[i].reason, names[i].complaint, names[i].extended);
+        bool good_onion = strlen(names[i].host) > 60 && names[i].reason == 0;
+        if (good_onion) // it has no address
+            check(&q, &open_config, true, END_TORPROTOCOL, SOCKS_ONION_RESOLVE, 0);
+        else
+            check(&q, &open_config, true, names[i].reason, names[i].complaint, names[i].extended);
     }
+}
+
+// What the listener says of names and addresses does not concern onion services; port 0 is nowhere.
+static void test_onions(void **state)
+{
+    (void)state;
+    struct socks_request q = ask("pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion");
+    struct config_socks closed = {.ipv4 = false};
+    check(&q, &closed, false, 0, 0, 0);
+    q.protocol = SOCKS_4;
+    check(&q, &closed, false, 0, 0, 0);
+    q.port = 0;
+    check(&q, &closed, false, END_TORPROTOCOL, SOCKS_PORT_0, 0);
 }
 
 static void test_private(void **state)
@@ -252,9 +265,10 @@ static void test_resolved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_private),
-        cmocka_unit_test(test_policy),   cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_resolved),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_onions),
+        cmocka_unit_test(test_private),  cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_codes),    cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_resolved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

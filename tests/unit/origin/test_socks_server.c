@@ -179,6 +179,50 @@ static void test_failures(void **state)
     desk_close(&desk);
 }
 
+#define ONION "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion"
+
+// An onion service, and why it can't be reached: exactly for those who want it so (9.28, 9.29).
+static void test_onion_failures(void **state)
+{
+    (void)state;
+    struct desk desk;
+    desk_init(&desk);
+    desk_open(&desk);
+    for (unsigned extended = 0; extended < 2; extended++) {
+        desk.config.socks[0].extended_errors = extended;
+        for (unsigned code = 0xf0; code <= 0xf7; code++) {
+            uint8_t reply[] = "\5\0\5\4\0\1\0\0\0\0\0";
+            int fd = desk_connect(&desk, 0);
+            DESK_SAY(&desk, fd, "\5\1\0\5\1\0\3\x3e" ONION "\0\x50");
+            struct app_stream *s = fake_stream_last();
+            assert_string_equal(s->request.host, ONION);
+            s->onion_failure = code;
+            fake_stream_close(s, END_RESOLVEFAILED, APP_FAILED_ONION);
+            if (extended)
+                reply[3] = (uint8_t)code;
+            desk_expect(&desk, fd, (const char *)reply, 12);
+            desk_expect_end(&desk, fd);
+            close(fd);
+        }
+    }
+    // It took too long.
+    desk.config.socks[0].extended_errors = false;
+    int fd = desk_connect(&desk, 0);
+    DESK_SAY(&desk, fd, "\5\1\0\5\1\0\3\x3e" ONION "\0\x50");
+    fake_stream_last()->onion_failure = 0xf3;
+    fake_stream_close(fake_stream_last(), END_TIMEOUT, APP_FAILED_ONION);
+    DESK_EXPECT(&desk, fd, "\5\0\5\6\0\1\0\0\0\0\0\0");
+    close(fd);
+    // It has no address (C tor says the same).
+    fd = desk_connect(&desk, 0);
+    unsigned before = fake_streams_count;
+    DESK_SAY(&desk, fd, "\5\1\0\5\xf0\0\3\x3e" ONION "\0\0");
+    DESK_EXPECT(&desk, fd, "\5\0\5\4\0\1\0\0\0\0\0\0");
+    close(fd);
+    assert_int_equal(fake_streams_count, before);
+    desk_close(&desk);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -208,10 +252,6 @@ static void test_refusals(void **state)
              "a.onion",
              "\0\x50"),
          "\5\0\5\xf6\0\1\0\0\0\0\0\0"},
-        {ASK("\x3e"
-             "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion",
-             "\0\x50"),
-         "\5\0\5\2\0\1\0\0\0\0\0\0"},
     };
     struct desk desk;
     desk_init(&desk);
@@ -235,7 +275,7 @@ static void test_refusals(void **state)
     fd = desk_connect(&desk, 0);
     desk_say(&desk, fd, asks[1].ask, asks[1].length);
     assert_int_equal(fake_streams_count, 1);
-    assert_int_equal(desk.relay.counters.drop_socks_request, 7);
+    assert_int_equal(desk.relay.counters.drop_socks_request, 6);
     desk_hang_up(&desk, fd);
     desk_close(&desk);
 }
@@ -811,27 +851,17 @@ static void test_unix_listener(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_connect_and_talk),
-        cmocka_unit_test(test_optimistic_data),
-        cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_protocols),
-        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_no_protocol),
-        cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_held_goes_down),
-        cmocka_unit_test(test_nothing_held_is_told),
-        cmocka_unit_test(test_slow_stream),
-        cmocka_unit_test(test_application_goes),
-        cmocka_unit_test(test_server_goes),
-        cmocka_unit_test(test_lingers),
-        cmocka_unit_test(test_time_outs),
-        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_isolation),
-        cmocka_unit_test(test_ipv6_listener),
-        cmocka_unit_test(test_port_taken),
+        cmocka_unit_test(test_connect_and_talk), cmocka_unit_test(test_optimistic_data),
+        cmocka_unit_test(test_byte_by_byte),     cmocka_unit_test(test_protocols),
+        cmocka_unit_test(test_failures),         cmocka_unit_test(test_onion_failures),
+        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_no_protocol),
+        cmocka_unit_test(test_resolve),          cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_held_goes_down),   cmocka_unit_test(test_nothing_held_is_told),
+        cmocka_unit_test(test_slow_stream),      cmocka_unit_test(test_application_goes),
+        cmocka_unit_test(test_server_goes),      cmocka_unit_test(test_lingers),
+        cmocka_unit_test(test_time_outs),        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_memory),           cmocka_unit_test(test_isolation),
+        cmocka_unit_test(test_ipv6_listener),    cmocka_unit_test(test_port_taken),
         cmocka_unit_test(test_unix_listener),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

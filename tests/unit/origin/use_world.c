@@ -56,6 +56,60 @@ static bool exit_fits(unsigned i, const struct path_request *r)
     return serves;
 }
 
+// ---- onion services
+
+struct onion_client {
+    int unused;
+};
+
+static struct onion_client onion_client;
+
+enum onion_outlook onion_client_find(struct onion_client *c, const struct app_request *request,
+                                     const uint8_t identity[32], uint64_t since_ms,
+                                     struct origin_circuit **out, enum onion_failure *failure)
+{
+    assert_ptr_equal(c, &onion_client);
+    assert_int_equal(request->command, APP_CONNECT);
+    memcpy(world.onion_identity, identity, sizeof(world.onion_identity));
+    world.onion_since_ms = since_ms;
+    world.onion_asked++;
+    *failure = world.onion_failure;
+    *out = world.onion_circuit;
+    return world.onion_outlook;
+}
+
+void onion_client_attached(struct onion_client *c, struct origin_circuit *oc)
+{
+    (void)c;
+    assert_ptr_equal(oc, world.onion_circuit);
+    world.onion_attached++;
+}
+
+void onion_client_failed(struct onion_client *c, struct origin_circuit *oc)
+{
+    (void)c;
+    assert_ptr_equal(oc, world.onion_circuit);
+    world.onion_failed++;
+}
+
+enum onion_failure onion_client_blame(const struct onion_client *c,
+                                      const struct app_request *request, const uint8_t identity[32])
+{
+    (void)c, (void)request, (void)identity;
+    return ONION_RENDEZVOUS_FAILED;
+}
+
+bool onion_client_takes_longer(const struct onion_client *c, const uint8_t identity[32])
+{
+    (void)c, (void)identity;
+    return world.onion_takes_longer;
+}
+
+void onion_client_new_identity(struct onion_client *c)
+{
+    (void)c;
+}
+
 // ---- circuits
 
 int origin_circuit_launch(struct origin *origin, enum origin_purpose purpose,
@@ -232,6 +286,13 @@ void world_circuit_dies(struct origin_circuit *oc, bool streams_first)
     if (streams_first)
         oc->state = ORIGIN_CLOSED;
     ops->closed(oc, DESTROY_DESTROYED);
+    oc->state = ORIGIN_CLOSED;
+    deliver_ends();
+}
+
+void world_circuit_dies_silently(struct origin_circuit *oc)
+{
+    end_streams_of(oc);
     oc->state = ORIGIN_CLOSED;
     deliver_ends();
 }
@@ -422,6 +483,7 @@ void world_open(unsigned n_exits)
     world.relay.wall_clock = wall_clock;
     world.relay.origin = &world.origin;
     world.origin.relay = &world.relay;
+    world.origin.onion_client = &onion_client;
     world.n_exits = n_exits;
     for (unsigned i = 0; i < n_exits; i++) {
         memset(world.statuses[i].rsa_id, 'a' + (int)i, 20);

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "netdoc/consensus.h"
+#include "onion/client/onion_client.h"
 #include "origin/circuit/origin_circuit.h"
 #include "origin/node/node.h"
 #include "origin/origin.h"
@@ -66,8 +67,16 @@ struct world {
     struct origin origin;
     uint64_t now_ms;
     bool may_build;
-    int launch_error;   // 0: as the exits say
-    bool no_streams;    // stream_begin fails
+    int launch_error; // 0: as the exits say
+    bool no_streams;  // stream_begin fails
+    // What onion_client_find says, to whom, and what else it was told.
+    enum onion_outlook onion_outlook;
+    enum onion_failure onion_failure;
+    struct origin_circuit *onion_circuit;
+    uint8_t onion_identity[32];
+    uint64_t onion_since_ms;
+    unsigned onion_asked, onion_attached, onion_failed;
+    bool onion_takes_longer;
     bool wants_measure; // origin_circuits_want_measure
     unsigned launched;  // ever
     unsigned next_exit; // to be chosen
@@ -99,6 +108,7 @@ void world_circuit_opens(struct origin_circuit *oc);
 void world_open_all(void); // all that are being built
 // `streams_first`: they hear of it before the circuit's user does.
 void world_circuit_dies(struct origin_circuit *oc, bool streams_first);
+void world_circuit_dies_silently(struct origin_circuit *oc); // only its streams hear of it
 
 // The newest that has not ended; NULL: none.
 struct stream *world_stream(void);

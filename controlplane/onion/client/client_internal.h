@@ -175,7 +175,6 @@ enum trouble_kind { TROUBLE_ERROR, TROUBLE_TIMEOUT, TROUBLE_UNREACHABLE };
 void trouble_note(struct visit *v, const uint8_t auth_key[32], enum trouble_kind kind);
 void trouble_expire(struct visit *v);
 unsigned trouble_unreachable(const struct visit *v, const uint8_t auth_key[32]); // times
-bool trouble_is_usable(const struct visit *v, const struct onion_intro_point *point);
 bool trouble_any_usable(const struct visit *v);
 // Why none of the descriptor's introduction points is.
 enum onion_failure trouble_failure(const struct visit *v);

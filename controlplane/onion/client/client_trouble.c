@@ -51,16 +51,43 @@ unsigned trouble_unreachable(const struct visit *v, const uint8_t auth_key[32])
     return t ? t->unreachable : 0;
 }
 
-bool trouble_is_usable(const struct visit *v, const struct onion_intro_point *point)
+static bool hop_of(const struct visit *v, const struct onion_intro_point *point,
+                   struct own_circuit_hop *hop)
+{
+    return link_specifiers_hop(point->specifiers, point->specifiers_length, point->onion_key,
+                               v->client->origin->relay->config->testing_network, hop);
+}
+
+static bool is_excluded(const struct visit *v, const struct own_circuit_hop *hop)
+{
+    const struct node_list *nodes = v->client->origin->nodes;
+    const struct node *n = node_find(nodes, hop->target.rsa_id);
+    return n && node_excluded(nodes, n, NODE_ANYWHERE);
+}
+
+static bool is_troubled(const struct visit *v, const struct onion_intro_point *point)
 {
     const struct trouble *t = find(v, point->auth_key);
-    return !t || (!t->error && !t->timed_out && t->unreachable < UNREACHABLE_MAX);
+    return t && (t->error || t->timed_out || t->unreachable >= UNREACHABLE_MAX);
+}
+
+// One that nobody can go to, or that the operator does not want, is no better than one that failed:
+// the service may say others by now.
+static bool is_usable(const struct visit *v, const struct onion_intro_point *point,
+                      struct own_circuit_hop *hop, bool *excluded)
+{
+    if (is_troubled(v, point) || !hop_of(v, point, hop))
+        return false;
+    *excluded = is_excluded(v, hop);
+    return !*excluded || !v->client->origin->relay->config->nodes.strict;
 }
 
 bool trouble_any_usable(const struct visit *v)
 {
+    struct own_circuit_hop hop;
+    bool excluded;
     for (unsigned i = 0; i < v->descriptor.n_intro_points; i++)
-        if (trouble_is_usable(v, &v->descriptor.intro_points[i]))
+        if (is_usable(v, &v->descriptor.intro_points[i], &hop, &excluded))
             return true;
     return false;
 }
@@ -78,34 +105,17 @@ enum onion_failure trouble_failure(const struct visit *v)
 
 // ---- the choice
 
-static bool hop_of(const struct visit *v, const struct onion_intro_point *point,
-                   struct own_circuit_hop *hop)
-{
-    return link_specifiers_hop(point->specifiers, point->specifiers_length, point->onion_key,
-                               v->client->origin->relay->config->testing_network, hop);
-}
-
-static bool is_excluded(const struct visit *v, const struct own_circuit_hop *hop)
-{
-    const struct node_list *nodes = v->client->origin->nodes;
-    const struct node *n = node_find(nodes, hop->target.rsa_id);
-    return n && node_excluded(nodes, n, NODE_ANYWHERE);
-}
-
 // One that the operator excludes is taken when there is no other, unless he is strict.
 bool trouble_choose(const struct visit *v, struct onion_intro_point *out,
                     struct own_circuit_hop *hop)
 {
     const struct onion_descriptor *d = &v->descriptor;
     const struct onion_intro_point *chosen = NULL;
-    bool strict = v->client->origin->relay->config->nodes.strict, chosen_is_excluded = false;
+    bool chosen_is_excluded = false, excluded;
     unsigned n_good = 0, n_excluded = 0;
     for (unsigned i = 0; i < d->n_intro_points; i++) {
         struct own_circuit_hop h;
-        if (!trouble_is_usable(v, &d->intro_points[i]) || !hop_of(v, &d->intro_points[i], &h))
-            continue;
-        bool excluded = is_excluded(v, &h);
-        if (excluded && (strict || n_good > 0))
+        if (!is_usable(v, &d->intro_points[i], &h, &excluded) || (excluded && n_good > 0))
             continue;
         // Each of a kind as likely as the others.
         unsigned n = excluded ? ++n_excluded : ++n_good;

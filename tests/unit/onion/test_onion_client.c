@@ -345,6 +345,16 @@ static void test_points_that_cannot_be_reached(void **state)
     assert_int_equal(seek(&s), ONION_WAIT);
     vw_answer(HSDIR_REQUEST_DONE);
     expect_failed(&s, ONION_INTRODUCTION_FAILED);
+    // Later on it says others: what can't be reached does not keep the client from asking.
+    vw_pass(1000);
+    s = seeker_of(GROUP_A);
+    for (unsigned i = 0; i < WORLD_POINTS; i++)
+        vw.descriptor.intro_points[i].specifiers[0] = 1;
+    vw.descriptor.revision++;
+    assert_int_equal(seek(&s), ONION_WAIT);
+    vw_answer(HSDIR_REQUEST_DONE);
+    assert_int_equal(seek(&s), ONION_WAIT);
+    assert_non_null(vw_rend());
 }
 
 static void test_the_network_is_not_known(void **state)

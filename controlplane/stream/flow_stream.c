@@ -88,6 +88,7 @@ void stream_set_held(struct stream *s, size_t bytes)
 void stream_flow_accepted(struct stream *s)
 {
     stream_set_held(s, s->held.bytes);
+    stream_data_taken(s);
 }
 
 // ---- what we are told

@@ -73,7 +73,7 @@ static void take_connected(struct circuit *c, struct stream *s, const struct mes
 {
     if (s->connected) {
         close_circuit(c);
-    } else if (s->begun_with == RELAY_RESOLVE) {
+    } else if (!s->begun_with || s->begun_with == RELAY_RESOLVE) {
         refuse(c);
     } else {
         s->connected = true;

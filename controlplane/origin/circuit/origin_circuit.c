@@ -33,6 +33,8 @@ static void tell_closed(struct origin_circuit *oc, enum destroy_reason reason)
 static void become_open(struct origin_circuit *oc)
 {
     oc->state = ORIGIN_OPEN;
+    LIST_REMOVE(oc, entry);
+    LIST_INSERT_HEAD(&oc->all->standing, oc, entry);
     oc->opened_ms = origin_circuits_now_ms(oc->all);
     if (oc->purpose == ORIGIN_GENERAL)
         bootstrap_reached(oc->all->origin->relay, BOOTSTRAP_DONE);
@@ -58,10 +60,12 @@ void origin_circuit_look(struct origin_circuit *oc)
 // A guard has answered, or has not: others may have waited for that. None is freed meanwhile.
 static void look_at_waiting(struct origin_circuits *all)
 {
-    struct origin_circuit *oc;
-    LIST_FOREACH(oc, &all->list, entry)
-    if (origin_circuit_state(oc) == ORIGIN_GUARD_WAIT)
-        origin_circuit_look(oc);
+    struct origin_circuit *oc, *next;
+    for (oc = LIST_FIRST(&all->young); oc; oc = next) {
+        next = LIST_NEXT(oc, entry);
+        if (origin_circuit_state(oc) == ORIGIN_GUARD_WAIT)
+            origin_circuit_look(oc);
+    }
 }
 
 void origin_circuit_give_up(struct origin_circuit *oc)
@@ -75,7 +79,7 @@ void origin_circuit_give_up(struct origin_circuit *oc)
 bool origin_circuits_any_open(const struct origin_circuits *all)
 {
     const struct origin_circuit *oc;
-    LIST_FOREACH(oc, &all->list, entry)
+    LIST_FOREACH(oc, &all->standing, entry)
     if (origin_circuit_state(oc) == ORIGIN_OPEN &&
         own_circuit_path(oc->circuit)->n_hops == BUILD_TIME_COUNTED_HOPS)
         return true;
@@ -214,8 +218,19 @@ static struct origin_circuit *make(struct origin_circuits *all, enum origin_purp
     oc->launched_ms = origin_circuits_now_ms(all);
     if (path->hops.n_hops >= BUILD_TIME_COUNTED_HOPS)
         all->last_launch_ms = oc->launched_ms;
-    LIST_INSERT_HEAD(&all->list, oc, entry);
+    LIST_INSERT_HEAD(&all->young, oc, entry);
     return oc;
+}
+
+static bool is_too_many(const struct origin_circuits *all, enum origin_purpose purpose)
+{
+    const struct origin_circuit *oc;
+    unsigned n = 0;
+    if (purpose != ORIGIN_SERVICE_REND)
+        return origin_circuits_building(all) >= ORIGIN_BUILDING_MAX;
+    LIST_FOREACH(oc, &all->young, entry)
+    n += oc->purpose == ORIGIN_SERVICE_REND && origin_circuit_state(oc) == ORIGIN_BUILDING;
+    return n >= ORIGIN_RENDEZVOUS_BUILDING_MAX;
 }
 
 int origin_circuit_launch(struct origin *origin, enum origin_purpose purpose,
@@ -224,7 +239,7 @@ int origin_circuit_launch(struct origin *origin, enum origin_purpose purpose,
 {
     struct origin_circuits *all = origin->circuits;
     struct path path;
-    if (origin_circuits_building(all) >= ORIGIN_BUILDING_MAX) {
+    if (is_too_many(all, purpose)) {
         if (why)
             *why = "too many circuits are being built";
         return -ENOBUFS;
@@ -278,6 +293,8 @@ bool origin_circuit_extend(struct origin_circuit *oc, const struct own_circuit_h
     if (origin_circuit_state(oc) != ORIGIN_OPEN || !own_circuit_extend(oc->circuit, hop))
         return false;
     oc->state = ORIGIN_BUILDING;
+    LIST_REMOVE(oc, entry);
+    LIST_INSERT_HEAD(&oc->all->young, oc, entry);
     oc->extended_ms = origin_circuits_now_ms(oc->all);
     oc->request.has_last = true;
     oc->request.last = *hop;
@@ -340,8 +357,9 @@ unsigned origin_circuits_building(const struct origin_circuits *all)
 {
     const struct origin_circuit *oc;
     unsigned n = 0;
-    LIST_FOREACH(oc, &all->list, entry)
-    n += !oc->was_open && origin_circuit_state(oc) == ORIGIN_BUILDING;
+    LIST_FOREACH(oc, &all->young, entry)
+    n += !oc->was_open && oc->purpose != ORIGIN_SERVICE_REND &&
+         origin_circuit_state(oc) == ORIGIN_BUILDING;
     return n;
 }
 
@@ -349,7 +367,10 @@ void origin_circuits_each(const struct origin_circuits *all,
                           void (*each)(void *user, const struct origin_circuit *oc), void *user)
 {
     const struct origin_circuit *oc;
-    LIST_FOREACH(oc, &all->list, entry)
+    LIST_FOREACH(oc, &all->young, entry)
+    if (origin_circuit_state(oc) != ORIGIN_CLOSED)
+        each(user, oc);
+    LIST_FOREACH(oc, &all->standing, entry)
     if (origin_circuit_state(oc) != ORIGIN_CLOSED)
         each(user, oc);
 }
@@ -384,7 +405,7 @@ void origin_circuits_free(struct origin_circuits *all)
     struct origin_circuit *oc;
     if (!all)
         return;
-    while ((oc = LIST_FIRST(&all->list))) {
+    while ((oc = LIST_FIRST(&all->young)) || (oc = LIST_FIRST(&all->standing))) {
         own_circuit_set_user(oc->circuit, NULL, NULL);
         own_circuit_close(oc->circuit, DESTROY_FINISHED);
         bias_forget_probe(oc);

@@ -44,7 +44,11 @@ struct origin_circuit_ops {
     void (*closed)(struct origin_circuit *oc, enum destroy_reason reason);
 };
 
-enum { ORIGIN_BUILDING_MAX = 32 };
+enum {
+    ORIGIN_BUILDING_MAX = 32, // at once
+    // … not counting those that services build to their visitors, which have a bound of their own.
+    ORIGIN_RENDEZVOUS_BUILDING_MAX = 512,
+};
 
 // With origin->relay and origin->state (build_time.h). NULL: no memory.
 struct origin_circuits *origin_circuits_create(struct origin *origin);
@@ -53,7 +57,7 @@ void origin_circuits_free(struct origin_circuits *all);
 void origin_circuits_tick(struct origin_circuits *all); // each second
 
 // No callback comes from inside. `ops` is kept; NULL: nobody listens. 0 and `*out`, or as
-// path_choose; -ENOBUFS: too many are being built (32, 9.23); -ENOMEM.
+// path_choose; -ENOBUFS: too many are being built (9.23); -ENOMEM.
 int origin_circuit_launch(struct origin *origin, enum origin_purpose purpose,
                           const struct path_request *request, const struct origin_circuit_ops *ops,
                           void *user, struct origin_circuit **out, const char **why);
@@ -84,6 +88,7 @@ void origin_circuit_note_detached(struct origin_circuit *oc);
 
 void origin_circuits_each(const struct origin_circuits *all,
                           void (*each)(void *user, const struct origin_circuit *oc), void *user);
+// Not counting services' to their visitors.
 unsigned origin_circuits_building(const struct origin_circuits *all);
 // Too little is known of how long building takes: a circuit should be launched now for that, if
 // nothing else is (of three hops or more; one that may also be used).

@@ -51,7 +51,9 @@ struct origin_circuits {
     struct origin *origin;
     struct build_times *times;
     uint64_t last_launch_ms; // of one that is measured
-    LIST_HEAD(, origin_circuit) list;
+    // Those that stand, of which there may be many: they are apart from those that somebody looks
+    // through at each event.
+    LIST_HEAD(, origin_circuit) young, standing;
 };
 
 // ---- origin_circuit.c

@@ -73,27 +73,36 @@ static void look_at_kept(struct origin_circuit *oc, uint64_t now_ms)
     own_circuit_close(oc->circuit, DESTROY_FINISHED);
 }
 
+static void look_at(struct origin_circuit *oc, uint64_t now_ms)
+{
+    switch (origin_circuit_state(oc)) {
+    case ORIGIN_GUARD_WAIT:
+        origin_circuit_look(oc);
+        break;
+    case ORIGIN_BUILDING:
+    case ORIGIN_TOO_SLOW:
+        look_at_building(oc, now_ms);
+        break;
+    case ORIGIN_OPEN:
+        break;
+    case ORIGIN_CLOSED:
+        look_at_kept(oc, now_ms);
+        break;
+    }
+}
+
 void origin_circuits_tick(struct origin_circuits *all)
 {
-    struct origin_circuit *oc;
+    struct origin_circuit *oc, *next;
     uint64_t now_ms = origin_circuits_now_ms(all);
     if (own_circuits_heard(all->origin->relay))
         build_times_heard(all->times, now_ms);
-    LIST_FOREACH(oc, &all->list, entry)
-    { // what is closed here is freed later
-        switch (origin_circuit_state(oc)) {
-        case ORIGIN_GUARD_WAIT:
-            origin_circuit_look(oc);
-            break;
-        case ORIGIN_BUILDING:
-        case ORIGIN_TOO_SLOW:
-            look_at_building(oc, now_ms);
-            break;
-        case ORIGIN_OPEN:
-            break;
-        case ORIGIN_CLOSED:
-            look_at_kept(oc, now_ms);
-            break;
-        }
+    for (oc = LIST_FIRST(&all->standing); oc; oc = next) { // what is closed is freed later
+        next = LIST_NEXT(oc, entry);
+        look_at(oc, now_ms);
+    }
+    for (oc = LIST_FIRST(&all->young); oc; oc = next) {
+        next = LIST_NEXT(oc, entry);
+        look_at(oc, now_ms);
     }
 }

@@ -204,11 +204,13 @@ void own_circuit_close(struct circuit *c, enum destroy_reason reason)
     gone = c->own;
 }
 
-static struct circuit *circuits[64]; // of own: for tell_gone
+enum { CIRCUITS_MAX = 640 };
+
+static struct circuit *circuits[CIRCUITS_MAX]; // of own: for tell_gone
 
 static struct circuit *circuit_of(const struct own_circuit *own)
 {
-    for (unsigned i = 0; i < 64; i++)
+    for (unsigned i = 0; i < CIRCUITS_MAX; i++)
         if (circuits[i] && circuits[i]->own == own)
             return circuits[i];
     fail();
@@ -228,7 +230,7 @@ static void turn(void)
         free(s);
         if (own->ops)
             own->ops->closed(c, own->reason, own->by_network);
-        for (unsigned i = 0; i < 64; i++)
+        for (unsigned i = 0; i < CIRCUITS_MAX; i++)
             if (circuits[i] == c)
                 circuits[i] = NULL;
         free(own);
@@ -364,7 +366,7 @@ static struct origin_circuit *launch_for(enum origin_purpose purpose, struct use
     struct origin_circuit *oc = NULL;
     *u = (struct user){0};
     assert_int_equal(origin_circuit_launch(&origin, purpose, &request, &ops, u, &oc, NULL), 0);
-    for (unsigned i = 0; i < 64; i++)
+    for (unsigned i = 0; i < CIRCUITS_MAX; i++)
         if (!circuits[i]) {
             circuits[i] = origin_circuit_circuit(oc);
             break;
@@ -476,6 +478,17 @@ static void test_cannot_launch(void **state)
     build_all(all[7]);
     all[8] = launch(&u[32]);
     struct guard_use *last = last_use;
+    // A service's visitors neither wait for those nor keep them out.
+    static struct guard_use *visits[ORIGIN_RENDEZVOUS_BUILDING_MAX];
+    for (unsigned i = 0; i < ORIGIN_RENDEZVOUS_BUILDING_MAX; i++) {
+        static struct user visitor;
+        (void)launch_for(ORIGIN_SERVICE_REND, &visitor);
+        visits[i] = last_use;
+    }
+    assert_int_equal(
+        origin_circuit_launch(&origin, ORIGIN_SERVICE_REND, &request, NULL, NULL, &oc, &why),
+        -ENOBUFS);
+    assert_int_equal(origin_circuits_building(origin.circuits), ORIGIN_BUILDING_MAX);
     origin_circuits_free(origin.circuits); // nobody is told
     origin.circuits = NULL;
     turn();
@@ -484,6 +497,8 @@ static void test_cannot_launch(void **state)
         free_use(uses[i]);
     }
     free_use(last);
+    for (unsigned i = 0; i < ORIGIN_RENDEZVOUS_BUILDING_MAX; i++)
+        free_use(visits[i]);
     (void)all;
 }
 

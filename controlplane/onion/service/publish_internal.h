@@ -84,7 +84,7 @@ struct service_publish {
 bool service_descriptor_make(struct service_descriptor *d, const struct onion_service *s,
                              struct time_period period);
 void service_descriptor_wipe(struct service_descriptor *d);
-// The text at this second of its run. NULL: no memory.
+// The text at this second of its run, of which the first is 1. NULL: no memory.
 struct blob *service_descriptor_text(const struct publish_slot *slot, uint64_t run_seconds,
                                      time_t now);
 // After descriptors or masters have changed.

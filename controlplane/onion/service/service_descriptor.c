@@ -65,7 +65,8 @@ static void describe(const struct publish_slot *slot, uint64_t run_seconds,
     memset(out, 0, sizeof(*out));
     memcpy(out->blinded_key, d->blinded_public, 32);
     // A key that was made ahead comes without the blinded secret; the signing key is as good.
-    out->revision = onion_revision_counter(d->has_blinded ? &d->blinded : &d->signing, run_seconds);
+    out->revision =
+        onion_revision_counter(d->has_blinded ? &d->blinded : &d->signing, run_seconds - 1);
     out->lifetime_min = DESCRIPTOR_LIFETIME_MIN;
     out->single_onion = s->config->single_onion;
     out->congestion_control = parameters->cc_algorithm == CC_ALGORITHM_VEGAS;

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "crypto/curve25519.h"
+#include "onion/key/onion_keys.h"
 #include "origin/circuit/origin_circuit.h"
 
 enum { HOUR_S = 3600, DAY_S = 24 * HOUR_S, SETTLED_S = 60, DIRECTORIES = 8 };
@@ -190,6 +191,29 @@ static void test_revision_grows(void **state)
     }
     assert_int_equal(w->n_refused, 0);
     assert_int_equal(w->n_stored, 6 * 2 * DIRECTORIES);
+}
+
+// 8.13: of n = seconds since the run began, and 1 more; as C tor has it, so that a service may be
+// taken from the one to the other.
+static void test_revision_is_tors(void **state)
+{
+    (void)state;
+    open_at(DAY_S + HOUR_S + 30);
+    publish_world_pass(SETTLED_S);
+    for (unsigned i = 0; i < PUBLISH_SLOTS; i++) {
+        const struct publish_slot *slot = w->service.publish->slots[i];
+        const struct service_descriptor *d = slot->descriptor;
+        bool found = false;
+        uint64_t at_least = (uint64_t)(network_now - SETTLED_S - slot->run_start);
+        assert_in_range(slot->revision_seconds, at_least + 1, at_least + SETTLED_S + 1);
+        uint64_t revision = onion_revision_counter(&d->blinded, slot->revision_seconds - 1);
+        for (unsigned j = 0; j < WORLD_STORED_MAX; j++)
+            if (w->stored[j].text && memcmp(w->stored[j].blinded, d->blinded_public, 32) == 0) {
+                assert_true(w->stored[j].revision == revision);
+                found = true;
+            }
+        assert_true(found);
+    }
 }
 
 static void test_directories_come_and_go(void **state)
@@ -491,6 +515,7 @@ int main(void)
         TEST(test_jump),
         TEST(test_restarts),
         TEST(test_revision_grows),
+        TEST(test_revision_is_tors),
         TEST(test_directories_come_and_go),
         TEST(test_one_more_directory),
         TEST(test_failures),

@@ -11,12 +11,12 @@
 
 #include "base/blob.h"
 #include "crypto/ed25519.h"
+#include "onion/message/link_specifiers.h"
 
 enum {
     INTRO_POINTS_MAX = 20,
     DESCRIPTOR_PADDING = 10000,
     DESCRIPTOR_LIFETIME_MIN = 180,
-    LINK_SPECIFIERS_MAX = 512, // bytes
 };
 
 struct onion_intro_point {

@@ -67,21 +67,6 @@ struct reading {
     struct onion_intro_point *out;
 };
 
-// At least one, each in its bounds and of the length that its type has, and nothing behind them.
-static bool specifiers_are_valid(const uint8_t *bytes, size_t length)
-{
-    static const uint8_t lengths[] = {6, 18, 20, 32}; // IPv4, IPv6, RSA and Ed25519 identity
-    struct reader r = reader_of(bytes, length);
-    unsigned n = read_u8(&r);
-    for (unsigned i = 0; i < n; i++) {
-        uint8_t type = read_u8(&r), own = read_u8(&r);
-        read_bytes(&r, own);
-        if (type < sizeof(lengths) && own != lengths[type])
-            return false;
-    }
-    return n > 0 && reader_done(&r);
-}
-
 static int read_point(const struct token *t, struct reading *r)
 {
     struct text argument[2];
@@ -89,7 +74,7 @@ static int read_point(const struct token *t, struct reading *r)
         return -EINVAL;
     int n = base64_decode(argument[0].at, argument[0].length, r->out->specifiers,
                           sizeof(r->out->specifiers));
-    if (n <= 0 || !specifiers_are_valid(r->out->specifiers, (size_t)n))
+    if (n <= 1 || link_specifiers_length(r->out->specifiers, (size_t)n) != (size_t)n)
         return -EINVAL;
     r->out->specifiers_length = (uint16_t)n;
     return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// INTRODUCE1 and INTRODUCE2 with their encrypted part, RENDEZVOUS1 and RENDEZVOUS2, link specifiers
-// (protocol 8.26–8.33, 8.37, 9.36). What a relay reads of them, and ESTABLISH_INTRO: intro_cell.h.
+// INTRODUCE1 and INTRODUCE2 with their encrypted part, RENDEZVOUS1 and RENDEZVOUS2 (protocol
+// 8.26–8.31, 8.33, 8.37, 9.36). What a relay reads of them, and ESTABLISH_INTRO: intro_cell.h.
 // Pure but for random numbers; any thread.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "crypto/hs_ntor.h"
 #include "onion/descriptor/onion_descriptor.h"
 #include "onion/message/intro_cell.h"
+#include "onion/message/link_specifiers.h"
 
 struct own_circuit_hop;
 
@@ -57,9 +58,8 @@ enum introduce2_result {
     INTRODUCE2_MALFORMED,  // also: a proof of work that is malformed or of another version
     INTRODUCE2_UNREADABLE, // none of the subcredentials opens it
 };
-// All of them are tried, in a time that does not depend on which one it is. Which of what it asks
-// for is had (proof of work, congestion control) is the service's to judge: one that asks for what
-// the descriptor did not offer is dropped (8.32).
+// All of them are tried, in a time that does not depend on which one it is. Whether what it asks
+// for is had (congestion control, a proof of work) is the service's to judge (8.32).
 enum introduce2_result introduce2_read(const uint8_t *body, size_t length,
                                        const uint8_t auth_key[32],
                                        const struct curve25519_key *enc_key,
@@ -78,14 +78,3 @@ size_t rendezvous1_make(const uint8_t cookie[RENDEZVOUS_COOKIE_LEN],
 // False: too short. What follows is ignored.
 bool rendezvous2_read(const uint8_t *body, size_t length, uint8_t service_public[32],
                       uint8_t auth[32]);
-
-// Link specifiers, their number before them: of a hop (0: no room, or no address), and the hop that
-// they say, with every check that EXTEND2 makes (8.32): the first IPv4 address counts, not a
-// private one unless `private_allowed`; an RSA identity that is not zeros; a key that is not zeros.
-// What the relay can do is not known: all false but the ntor key.
-size_t link_specifiers_of(const struct own_circuit_hop *hop, uint8_t *out, size_t capacity);
-bool link_specifiers_hop(const uint8_t *specifiers, size_t length, const uint8_t onion_key[32],
-                         bool private_allowed, struct own_circuit_hop *out);
-// The length of the specifiers that these bytes begin with, each as long as its kind is; 0:
-// malformed.
-size_t link_specifiers_length(const uint8_t *bytes, size_t length);

@@ -24,7 +24,7 @@ enum { COOKIES_MAX = 1 << 20, COOKIES_TURN_MS = 300 * 1000 };
 uint8_t service_sendme_inc(const struct origin *origin)
 {
     const struct parameters *p = parameters_of(origin->relay);
-    return p->cc_algorithm == CC_ALGORITHM_SENDME ? 0 : (uint8_t)p->cc_sendme_inc_cells;
+    return p->cc_algorithm == CC_ALGORITHM_VEGAS ? (uint8_t)p->cc_sendme_inc_cells : 0;
 }
 
 const char *service_relay_name(const struct origin *origin, const uint8_t rsa_id[20])

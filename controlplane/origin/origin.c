@@ -10,6 +10,7 @@
 #include "circuit/circuit_internal.h"
 #include "onion/client/onion_client.h"
 #include "onion/petname/petname.h"
+#include "onion/service/onion_service.h"
 #include "origin/circuit/origin_circuit.h"
 #include "origin/guard/guard.h"
 #include "origin/node/node.h"
@@ -32,6 +33,14 @@ static struct petname_book *make_petnames(const struct relay *relay)
     return petnames_path(relay->config, path, sizeof(path)) ? petname_book_create(path) : NULL;
 }
 
+static bool make_services(struct origin *o, char *error, unsigned long error_size)
+{
+    if (o->relay->config->onion_service_count == 0)
+        return true;
+    o->onion_services = onion_services_create(o, error, error_size);
+    return o->onion_services != NULL;
+}
+
 static bool make_parts(struct origin *o, char *error, unsigned long error_size)
 {
     snprintf(error, error_size, "no memory for the origin's side");
@@ -40,6 +49,7 @@ static bool make_parts(struct origin *o, char *error, unsigned long error_size)
            (o->circuits = origin_circuits_create(o)) && (o->pool = circuit_pool_create(o)) &&
            (o->streams = app_streams_create(o)) && (o->petnames = make_petnames(o->relay)) &&
            (o->onion_client = onion_client_create(o, error, error_size)) &&
+           make_services(o, error, error_size) &&
            (o->socks = socks_server_create(o, error, error_size));
 }
 
@@ -64,6 +74,8 @@ void origin_free(struct origin *origin)
     origin->socks = NULL;
     petname_book_free(origin->petnames);
     origin->petnames = NULL;
+    onion_services_free(origin->onion_services);
+    origin->onion_services = NULL;
     app_streams_free(origin->streams);
     origin->streams = NULL;
     onion_client_free(origin->onion_client);
@@ -90,6 +102,7 @@ void origin_tick(struct origin *origin)
     circuit_pool_tick(origin->pool);
     onion_client_tick(origin->onion_client);
     app_streams_tick(origin->streams);
+    onion_services_tick(origin->onion_services);
     socks_server_tick(origin->socks);
     state_file_tick(origin->state);
 }
@@ -103,6 +116,7 @@ void origin_network_changed(struct origin *origin)
         circuit_pool_retire_all(origin->pool);
     vanguards_refresh(origin->vanguards);
     onion_client_network_changed(origin->onion_client);
+    onion_services_network_changed(origin->onion_services);
     app_streams_look(origin->streams);
 }
 

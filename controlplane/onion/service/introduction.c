@@ -63,7 +63,7 @@ static void serve(struct intro_point *p, const struct introduction *i,
         refuse(s, "it asks for congestion control, which there is none of");
         return;
     }
-    struct rendezvous *r = rendezvous_make(p, i);
+    struct rendezvous *r = service_rendezvous_make(p, i);
     if (!r) {
         refuse(s, "its rendezvous point can't be, or there are too many");
         return;
@@ -72,9 +72,9 @@ static void serve(struct intro_point *p, const struct introduction *i,
              service_relay_name(s->origin, p->hop.target.rsa_id),
              service_relay_name(s->origin, r->point.target.rsa_id));
     if (!s->pow) {
-        rendezvous_begin(r);
+        service_rendezvous_begin(r);
     } else if (!pow_defence_queue(s->pow, credential->blinded_public, &i->pow, r)) {
-        rendezvous_free(r);
+        service_rendezvous_free(r);
         refuse(s, "its proof of work is not good");
     }
 }

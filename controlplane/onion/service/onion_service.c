@@ -50,27 +50,25 @@ const char *service_path_text(const struct origin_circuit *oc, const struct orig
 static void take_from_queue(void *user, void *item)
 {
     (void)user;
-    rendezvous_begin(item);
+    service_rendezvous_begin(item);
 }
 
 static void drop_from_queue(void *user, void *item)
 {
     struct onion_service *s = user;
     s->origin->relay->counters.drop_service_limit++;
-    rendezvous_free(item);
+    service_rendezvous_free(item);
 }
 
-static unsigned rendezvous_in_flight(void *user)
+static unsigned under_way(void *user)
 {
     const struct onion_service *s = user;
-    struct pow_defence_status pow;
-    pow_defence_status(s->pow, &pow);
-    return s->n_rendezvous - s->n_joined - pow.queued;
+    return s->n_under_way;
 }
 
 static bool begin_pow(struct onion_service *s)
 {
-    static const struct pow_calls calls = {take_from_queue, drop_from_queue, rendezvous_in_flight};
+    static const struct pow_calls calls = {take_from_queue, drop_from_queue, under_way};
     struct pow_settings settings = {
         .enabled = s->config->pow,
         .queue_rate = s->config->pow_queue_rate,
@@ -109,7 +107,7 @@ static void end(struct onion_service *s)
     service_publish_free(s);
     pow_defence_free(s->pow);
     s->pow = NULL;
-    rendezvous_free_all(s);
+    service_rendezvous_free_all(s);
     intro_points_free(s);
     replay_set_release(&s->cookies);
     key_directory_release(&s->keys);
@@ -125,7 +123,7 @@ static void tick(struct onion_service *s)
     intro_points_tick(s);
     if (s->pow)
         pow_defence_tick(s->pow);
-    rendezvous_tick(s);
+    service_rendezvous_tick(s);
     service_publish_tick(s);
 }
 
@@ -210,8 +208,11 @@ static void describe(const struct onion_service *s, struct onion_service_info *i
         .introductions = s->introductions,
         .replays = s->replays,
         .refused = s->refused,
-        .suggested_effort = s->suggested_effort,
     };
+    struct pow_defence_status pow = {0};
+    if (s->pow)
+        pow_defence_status(s->pow, &pow);
+    info->suggested_effort = pow.effort;
     TAILQ_FOREACH(p, &s->points, entry)
     {
         if (info->n_intro_points == INTRO_POINTS_MAX)

@@ -21,7 +21,7 @@ static const char *name_of(const struct rendezvous *r)
 
 // ---- its beginning and end
 
-struct rendezvous *rendezvous_make(struct intro_point *p, const struct introduction *i)
+struct rendezvous *service_rendezvous_make(struct intro_point *p, const struct introduction *i)
 {
     struct onion_service *s = p->service;
     bool private_allowed = s->origin->relay->config->testing_network;
@@ -49,23 +49,29 @@ struct rendezvous *rendezvous_make(struct intro_point *p, const struct introduct
     return r;
 }
 
+// The list that it is in; NULL: the queue has it.
+static struct rendezvous_list *list_of(struct onion_service *s, enum rendezvous_state state)
+{
+    return state == RENDEZVOUS_QUEUED
+               ? NULL
+               : (state == RENDEZVOUS_WAITING ? &s->waiting : &s->rendezvous);
+}
+
 static void set_state(struct rendezvous *r, enum rendezvous_state state)
 {
     struct onion_service *s = r->service;
-    if (r->state == RENDEZVOUS_WAITING)
-        TAILQ_REMOVE(&s->waiting, r, entry);
-    else if (r->state != RENDEZVOUS_QUEUED)
-        TAILQ_REMOVE(&s->rendezvous, r, entry);
-    s->n_joined -= r->state == RENDEZVOUS_JOINED;
+    struct rendezvous_list *from = list_of(s, r->state), *to = list_of(s, state);
+    s->n_joined += (state == RENDEZVOUS_JOINED) - (unsigned)(r->state == RENDEZVOUS_JOINED);
+    s->n_under_way +=
+        (to && state != RENDEZVOUS_JOINED) - (unsigned)(from && r->state != RENDEZVOUS_JOINED);
+    if (from)
+        TAILQ_REMOVE(from, r, entry);
+    if (to)
+        TAILQ_INSERT_TAIL(to, r, entry);
     r->state = state;
-    if (state == RENDEZVOUS_WAITING)
-        TAILQ_INSERT_TAIL(&s->waiting, r, entry);
-    else if (state != RENDEZVOUS_QUEUED)
-        TAILQ_INSERT_TAIL(&s->rendezvous, r, entry);
-    s->n_joined += state == RENDEZVOUS_JOINED;
 }
 
-void rendezvous_free(struct rendezvous *r)
+void service_rendezvous_free(struct rendezvous *r)
 {
     struct target *t;
     set_state(r, RENDEZVOUS_QUEUED); // which is in no list
@@ -82,7 +88,7 @@ static void fail(struct rendezvous *r, const char *why)
 {
     log_info("onion service: the rendezvous at %s failed: %s", name_of(r), why);
     r->service->origin->relay->counters.service_rendezvous_failed++;
-    rendezvous_free(r);
+    service_rendezvous_free(r);
 }
 
 // ---- keys
@@ -164,7 +170,7 @@ static void closed(struct origin_circuit *oc, enum destroy_reason reason)
     r->circuit = NULL;
     if (r->state == RENDEZVOUS_JOINED) {
         log_info("onion service: the visitor at %s is gone (reason %u)", name_of(r), reason);
-        rendezvous_free(r);
+        service_rendezvous_free(r);
     } else if (r->tries > retries || origin_now_ms(s->origin) >= r->deadline_ms) {
         fail(r, "the point can't be reached");
     } else {
@@ -225,7 +231,7 @@ static void launch_waiting(struct onion_service *s)
     }
 }
 
-void rendezvous_begin(struct rendezvous *r)
+void service_rendezvous_begin(struct rendezvous *r)
 {
     struct onion_service *s = r->service;
     r->deadline_ms = origin_now_ms(s->origin) + RENDEZVOUS_TIMEOUT_MS;
@@ -241,10 +247,10 @@ static void look_at(struct rendezvous *r, uint64_t now_ms)
         fail(r, "it took too long");
     else if (r->state == RENDEZVOUS_JOINED && r->n_targets == 0 &&
              now_ms - r->idle_since_ms >= RENDEZVOUS_IDLE_MS)
-        rendezvous_free(r);
+        service_rendezvous_free(r);
 }
 
-void rendezvous_tick(struct onion_service *s)
+void service_rendezvous_tick(struct onion_service *s)
 {
     struct rendezvous *r, *next;
     uint64_t now_ms = origin_now_ms(s->origin);
@@ -259,9 +265,9 @@ void rendezvous_tick(struct onion_service *s)
     launch_waiting(s);
 }
 
-void rendezvous_free_all(struct onion_service *s)
+void service_rendezvous_free_all(struct onion_service *s)
 {
     struct rendezvous *r;
     while ((r = TAILQ_FIRST(&s->waiting)) || (r = TAILQ_FIRST(&s->rendezvous)))
-        rendezvous_free(r);
+        service_rendezvous_free(r);
 }

@@ -177,11 +177,11 @@ struct rendezvous {
 TAILQ_HEAD(rendezvous_list, rendezvous);
 
 // NULL: no memory, there are too many, or a point that can't be.
-struct rendezvous *rendezvous_make(struct intro_point *p, const struct introduction *i);
-void rendezvous_begin(struct rendezvous *r);
-void rendezvous_free(struct rendezvous *r); // with its circuit and its streams
-void rendezvous_tick(struct onion_service *s);
-void rendezvous_free_all(struct onion_service *s); // but for those that are queued
+struct rendezvous *service_rendezvous_make(struct intro_point *p, const struct introduction *i);
+void service_rendezvous_begin(struct rendezvous *r);
+void service_rendezvous_free(struct rendezvous *r); // with its circuit and its streams
+void service_rendezvous_tick(struct onion_service *s);
+void service_rendezvous_free_all(struct onion_service *s); // but for those that are queued
 
 // ---- streams (target.c)
 
@@ -225,9 +225,8 @@ struct onion_service {
     struct replay_set cookies; // of the last minutes
     uint64_t cookies_turned_ms;
     struct rendezvous_list waiting, rendezvous; // waiting, or building and joined
-    unsigned n_rendezvous, n_joined, n_streams;
+    unsigned n_rendezvous, n_under_way, n_joined, n_streams;
     uint64_t introductions, replays, refused;
-    uint32_t suggested_effort; // what the newest descriptor says; publish*.c's to set
 };
 
 struct onion_services {

@@ -306,7 +306,7 @@ static void refuse(struct rendezvous *r, struct circuit *c, uint16_t stream_id,
              close ? ", and its circuit closed" : "", why);
     stream_refuse(c, stream_id, reason);
     if (close)
-        rendezvous_free(r);
+        service_rendezvous_free(r);
 }
 
 static void add(struct rendezvous *r, struct target *t)

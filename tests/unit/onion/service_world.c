@@ -453,25 +453,24 @@ unsigned service_credentials(const struct onion_service *s, struct service_crede
 }
 
 struct pow_defence {
-    pow_take_fn take;
-    pow_drop_fn drop;
+    struct pow_calls calls;
     void *user;
 };
 
 struct pow_defence *pow_defence_create(struct relay *relay, const struct pow_settings *settings,
-                                       pow_take_fn take, pow_drop_fn drop, void *user)
+                                       const struct pow_calls *calls, void *user)
 {
     (void)relay;
     assert_true(settings->enabled);
     struct pow_defence *d = calloc(1, sizeof(*d));
-    *d = (struct pow_defence){take, drop, user};
+    *d = (struct pow_defence){*calls, user};
     return d;
 }
 
 void pow_defence_free(struct pow_defence *d)
 {
     if (d && world.queued)
-        d->drop(d->user, world.queued);
+        d->calls.drop(d->user, world.queued);
     world.queued = NULL;
     free(d);
 }
@@ -482,7 +481,7 @@ void pow_defence_tick(struct pow_defence *d)
     void *item = world.queued;
     world.queued = NULL;
     if (item)
-        d->take(d->user, item);
+        d->calls.take(d->user, item);
 }
 
 bool pow_defence_queue(struct pow_defence *d, const uint8_t blinded[32],
@@ -492,10 +491,16 @@ bool pow_defence_queue(struct pow_defence *d, const uint8_t blinded[32],
     if (world.pow_refuses)
         return false;
     if (world.queued)
-        d->drop(d->user, world.queued);
+        d->calls.drop(d->user, world.queued);
     world.queued = item;
     memcpy(world.queued_blinded, blinded, 32);
     return true;
+}
+
+void pow_defence_status(const struct pow_defence *d, struct pow_defence_status *out)
+{
+    (void)d;
+    *out = (struct pow_defence_status){.effort = 77};
 }
 
 // ---- visitors

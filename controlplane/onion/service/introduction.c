@@ -31,15 +31,21 @@ static void refuse(struct onion_service *s, const char *why)
     drop(&counters_of(s)->drop_service_refused, why);
 }
 
-// False: replayed. What a set can't hold any more is new to it, and the point retires.
+// False: replayed. What a set can't hold any more is new to it. All that fills the point's counts
+// for its retirement, so that it is full only once the point retires; and that takes no longer than
+// cookies are remembered.
 static bool is_new(struct intro_point *p, const struct introduction *i, const uint8_t *encrypted,
                    size_t length)
 {
+    struct replay_set *cookies = &p->service->cookies;
     if (replay_set_add(&p->seen, encrypted, length) == REPLAY_SEEN)
         return false;
-    enum replay_answer cookie = replay_set_add(&p->service->cookies, i->cookie, sizeof(i->cookie));
-    if (cookie == REPLAY_FULL)
-        replay_set_turn(&p->service->cookies);
+    p->introductions++;
+    enum replay_answer cookie = replay_set_add(cookies, i->cookie, sizeof(i->cookie));
+    if (cookie == REPLAY_FULL) {
+        replay_set_turn(cookies);
+        cookie = replay_set_add(cookies, i->cookie, sizeof(i->cookie));
+    }
     return cookie != REPLAY_SEEN;
 }
 
@@ -103,7 +109,6 @@ bool introduction_take(struct intro_point *p, const uint8_t *body, size_t length
     } else if (!is_new(p, &i, encrypted, encrypted_length)) {
         drop_replay(s);
     } else {
-        p->introductions++;
         s->introductions++;
         serve(p, &i, &credentials[i.subcredential]);
     }

@@ -129,6 +129,52 @@ static void test_replays(void **state)
     world_close();
 }
 
+// What fills the memory of a point wears the point out, whatever else is said of it: one cookie in
+// message after message, too. Nothing can be replayed that the full memory has no place for: what
+// it can't hold is told by its cookie for as long as the point still stands.
+static void test_full_memory(void **state)
+{
+    (void)state;
+    open_established(NULL);
+    struct visitor v = comes(1, 0);
+    struct intro_point *p = v.point;
+    p->introductions_max = 20;
+    p->seen.most = 21;
+    for (unsigned i = 0; i < 21; i++) {
+        curve25519_generate(&v.ephemeral);
+        v.length = world_introduce(p, 0, &v.at, 1, &v.ephemeral, true, v.body);
+        assert_true(says(&v));
+    }
+    assert_int_equal(building(), 1);
+    assert_int_equal(world_service()->replays, 20);
+    assert_true(p->introductions >= p->introductions_max);
+    world_pass(1);
+    assert_true(p->retires_ms != 0);
+    struct visitor late = comes(2, 0);
+    late.intro = v.intro;
+    late.length = world_introduce(p, 0, &late.at, 2, &late.ephemeral, true, late.body);
+    assert_true(says(&late));
+    assert_true(says(&late));
+    assert_int_equal(building(), 2);
+    assert_int_equal(world_service()->replays, 21);
+    world_close();
+}
+
+// … and so do cookies that there is no room for.
+static void test_full_cookies(void **state)
+{
+    (void)state;
+    open_established(NULL);
+    world_service()->cookies.most = 3;
+    for (uint8_t cookie = 1; cookie <= 4; cookie++) {
+        struct visitor v = comes(cookie, 0), again = comes(cookie, 0);
+        assert_true(says(&v));
+        assert_true(says(&again));
+    }
+    assert_int_equal(world_service()->replays, 4);
+    world_close();
+}
+
 // What is not for us, or broken, leads to nothing; only what is not even of the right form closes
 // its circuit, for no introduction point lets that through.
 static void test_hostile(void **state)
@@ -376,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meets),         cmocka_unit_test(test_replays),
+        cmocka_unit_test(test_full_memory),   cmocka_unit_test(test_full_cookies),
         cmocka_unit_test(test_hostile),       cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_bad_points),    cmocka_unit_test(test_dead_point),
         cmocka_unit_test(test_point_goes),    cmocka_unit_test(test_waiting),

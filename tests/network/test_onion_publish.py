@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Descriptors of services in ramson: where they are, who can read them, and when they move on."""
+
+import os
+import time
+
+import stem.control
+
+from cases import case
+from hs_ring import SPREAD_STORE, Lookups, decode
+from onion_pair import RamsonHost, TorHost, TorVisitor, fetch, wait_reachable
+from origin import OriginNetwork
+from process import Failure, Process, all_at_once, wait_until
+from test_onion import make_frontend
+from tornet import LOCAL
+
+PUBLISHED, BALANCED = "test_onion_publish.PublishNetwork", "test_onion_publish.BalancedHosts"
+POINTS = 3
+EDGES_S = 250  # a run of the shared random value has 240: so long a time has two edges of either kind
+
+
+class PublishNetwork(OriginNetwork):
+    """HSDirs in tor and in ramson, a host in each, and a visitor in tor."""
+
+    def __init__(self, debug=None, release=None, **options):
+        super().__init__(debug, release, ramsons=2, exits=6, prefix="ramson-publish", subject=False,
+                         **options)
+        self.hosts, self.visitor = {}, None
+
+    def up(self):
+        super().up()
+        kinds = {"ramson": TorHost if self.stand_in else RamsonHost, "tor": TorHost}
+        for name, kind in kinds.items():
+            self.hosts[name] = self.add_client(kind=kind, start=False).add("open")
+        self.visitor = self.add_client(kind=TorVisitor, start=False)
+        for one in [*self.hosts.values(), self.visitor]:
+            one.start()
+        all_at_once([one.wait_bootstrapped for one in [*self.hosts.values(), self.visitor]])
+        self.standing += self.hosts.values()
+
+    def controller(self):
+        """The visitor's controller."""
+        control = stem.control.Controller.from_port(LOCAL, self.visitor.socks_port[1] + 500)
+        control.authenticate()
+        return control
+
+
+def wait_published(lookups, address, timeout=90):
+    """Waits until all directories that a client would ask have it."""
+    return wait_until(lambda: whole(lookups.look(address)), timeout,
+                      f"{address[:6]}… is at all its directories", 1)
+
+
+def whole(texts):
+    return texts if all(texts.values()) else None
+
+
+@case(timeout=300, network=PUBLISHED)
+def onion_publish(net):
+    """
+    ramson's descriptors at HSDirs in tor and in ramson: where the specification says, and read by
+    stem as tor's are
+    """
+    lookups = Lookups(net)
+    shapes = {}
+    holders = set()
+    for name, host in net.hosts.items():
+        address = host.host("open")
+        wait_published(lookups, address)
+        texts = lookups.look(address, spread=SPREAD_STORE)
+        if not whole(texts):
+            raise Failure(f"{name}'s descriptor is not at {[n for n, t in texts.items() if not t]}")
+        text = next(iter(texts.values()))
+        inner = decode(text, address)
+        if len(inner.introduction_points) != POINTS:
+            raise Failure(f"{name}'s descriptor has {len(inner.introduction_points)} introduction points")
+        shapes[name] = keywords(text), keywords(str(inner)), len(text)
+        holders.update(texts)
+    if shapes["ramson"] != shapes["tor"]:
+        raise Failure(f"ramson's descriptor differs from tor's: {shapes}")
+    if not any(n.startswith("ramson") for n in holders) or not any(n.startswith("exit") for n in holders):
+        raise Failure(f"the directories were only {sorted(holders)}")
+
+
+def keywords(text):
+    """The first words of its lines outside of objects."""
+    words, outside = [], True
+    for line in text.splitlines():
+        if line.startswith("-----"):
+            outside = line.startswith("-----END")
+        elif outside:
+            words.append(line.split(" ")[0])
+    return words
+
+
+@case(timeout=200, network=PUBLISHED)
+def onion_publish_hsfetch(net):
+    """
+    controller ──HSFETCH──► tor client ──► … ──► HSDir: ramson's descriptor, which the client believes
+    """
+    address = net.hosts["ramson"].host("open")
+    wait_published(Lookups(net), address)
+    got = []
+    with net.controller() as control:
+        control.add_event_listener(got.append, stem.control.EventType.HS_DESC_CONTENT,
+                                   stem.control.EventType.HS_DESC)
+        answer = control.msg(f"HSFETCH {address.removesuffix('.onion')}")
+        if not answer.is_ok():
+            raise Failure(f"HSFETCH: {answer}")
+        event = wait_until(lambda: next((e for e in got if hasattr(e, "descriptor")), None), 60,
+                           "the descriptor comes")
+    text = event.raw_content()
+    text = text[text.index("hs-descriptor 3"):]
+    text = text[:text.rindex("signature ") + len("signature ") + 86] + "\n"
+    if len(decode(text, address).introduction_points) != POINTS:
+        raise Failure("what came has other introduction points")
+    fetch(net.visitor, address, 100_000)
+
+
+@case(timeout=600, network=PUBLISHED)
+def onion_publish_edges(net):
+    """
+    four minutes are a run of the shared random value here, and a time period: two edges of each kind,
+    at which all directories that a client would ask have ramson's descriptor, as they have tor's
+    """
+    lookups = Lookups(net)
+    addresses = {name: host.host("open") for name, host in net.hosts.items()}
+    for address in addresses.values():
+        wait_published(lookups, address)
+    missing = dict.fromkeys(addresses, 0)
+    nowhere = dict.fromkeys(addresses, 0)
+    periods, halves, asked = set(), set(), 0
+    end = time.monotonic() + EDGES_S
+    while time.monotonic() < end:
+        consensus = lookups.consensus()
+        periods.add(consensus.period()[0])
+        halves.add(consensus.valid_after // (consensus.run // 2))
+        for name, address in addresses.items():
+            texts = lookups.look(address, consensus)
+            missing[name] += sum(not t for t in texts.values())
+            nowhere[name] += not any(texts.values())
+            for text in filter(None, texts.values()):
+                decode(text, address)
+        asked += len(texts)
+        time.sleep(3)
+    if len(periods) < 2 or len(halves) < 3:
+        raise Failure(f"no edge was crossed: {periods}, {halves}")
+    said = f"of {asked} each, missing: {missing}; found nowhere: {nowhere}"
+    net.say(said)
+    if nowhere["ramson"] or missing["ramson"] > max(missing["tor"], asked // 50):
+        raise Failure(said)
+    fetch(net.visitor, addresses["ramson"], 100_000)
+
+
+class BalancedHosts(PublishNetwork):
+    """For onionbalance, which takes a test network's voting interval to be 20 seconds: behind it are
+    two services in ramson."""
+
+    AUTHORITIES_ALSO = OriginNetwork.AUTHORITIES_ALSO + "V3AuthVotingInterval 20 seconds\n"
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.frontend = self.key = None
+
+    def up(self):
+        OriginNetwork.up(self)
+        directory = os.path.join(self.directory, "balance")
+        os.makedirs(directory, mode=0o700)
+        self.frontend, self.key = make_frontend(directory)
+        for i in range(2):
+            host = self.add_client(kind=RamsonHost, start=False)
+            self.hosts[f"host{i}"] = host.add("instance", onionbalance=True)
+            with open(os.path.join(host.services["instance"], "ob_config"), "w") as file:
+                file.write(f"MasterOnionAddress {self.frontend}\n")
+        self.visitor = self.add_client(kind=TorVisitor, start=False)
+        both = [*self.hosts.values(), self.visitor]
+        for one in both:
+            one.start()
+        all_at_once([one.wait_bootstrapped for one in both])
+        self.standing += self.hosts.values()
+
+
+@case(timeout=600, network=BALANCED)
+def onion_publish_balance(net):
+    """
+    visitor ──► onionbalance's address, which is one of two services in ramson; then one of them dies
+    """
+    lines = "".join(f"  - address: {h.host('instance')}\n    name: {n}\n" for n, h in net.hosts.items())
+    config = os.path.join(net.directory, "balance", "config.yaml")
+    with open(config, "w") as file:
+        file.write(f"services:\n- instances:\n{lines}  key: {net.key}\n")
+    balance = Process("onionbalance", ["onionbalance", "--is-testnet", "-i", LOCAL, "-p",
+                                       str(net.visitor.socks_port[1] + 500), "-c", config, "-v", "debug"],
+                      os.path.join(net.logs, "onionbalance.log"))
+    visitors = [net.add_client(kind=TorVisitor) for _ in range(2)]
+    try:
+        wait_reachable(visitors[0], net.frontend, 300)
+        fetch(visitors[0], net.frontend, 1_000_000)
+        text = wait_published(Lookups(net), net.frontend)
+        points = decode(next(iter(text.values())), net.frontend).introduction_points
+        if len(points) <= POINTS:
+            raise Failure(f"the address in front has {len(points)} introduction points")
+        first = net.hosts["host0"]
+        net.standing.remove(first)
+        first.stop()
+        wait_reachable(visitors[1], net.frontend, 120)
+        fetch(visitors[1], net.frontend, 1_000_000)
+    finally:
+        balance.stop()

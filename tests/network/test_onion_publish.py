@@ -2,9 +2,8 @@
 """Descriptors of services in ramson: where they are, who can read them, and when they move on."""
 
 import os
+import socket
 import time
-
-import stem.control
 
 from cases import case
 from hs_ring import SPREAD_STORE, Lookups, decode
@@ -37,12 +36,6 @@ class PublishNetwork(OriginNetwork):
             one.start()
         all_at_once([one.wait_bootstrapped for one in [*self.hosts.values(), self.visitor]])
         self.standing += self.hosts.values()
-
-    def controller(self):
-        """The visitor's controller."""
-        control = stem.control.Controller.from_port(LOCAL, self.visitor.socks_port[1] + 500)
-        control.authenticate()
-        return control
 
 
 def wait_published(lookups, address, timeout=90):
@@ -100,21 +93,27 @@ def onion_publish_hsfetch(net):
     """
     address = net.hosts["ramson"].host("open")
     wait_published(Lookups(net), address)
-    got = []
-    with net.controller() as control:
-        control.add_event_listener(got.append, stem.control.EventType.HS_DESC_CONTENT,
-                                   stem.control.EventType.HS_DESC)
-        answer = control.msg(f"HSFETCH {address.removesuffix('.onion')}")
-        if not answer.is_ok():
-            raise Failure(f"HSFETCH: {answer}")
-        event = wait_until(lambda: next((e for e in got if hasattr(e, "descriptor")), None), 60,
-                           "the descriptor comes")
-    text = event.raw_content()
-    text = text[text.index("hs-descriptor 3"):]
-    text = text[:text.rindex("signature ") + len("signature ") + 86] + "\n"
+    text = hsfetch(net.visitor.socks_port[1] + 500, address)
     if len(decode(text, address).introduction_points) != POINTS:
         raise Failure("what came has other introduction points")
     fetch(net.visitor, address, 100_000)
+
+
+def hsfetch(port, address, timeout=60):
+    """What the tor client with this control port gets. stem's controller takes it to be of version 2."""
+    with socket.create_connection((LOCAL, port), timeout) as control:
+        lines = control.makefile("rw", newline="\r\n")
+        for command in ("AUTHENTICATE", "SETEVENTS HS_DESC_CONTENT",
+                        f"HSFETCH {address.removesuffix('.onion')}"):
+            print(command, file=lines, end="\r\n", flush=True)
+            if (answer := lines.readline()) != "250 OK\r\n":
+                raise Failure(f"{command}: {answer}")
+        text = []
+        while (line := lines.readline()) != "650 OK\r\n":
+            text.append(line.rstrip("\r\n"))
+    if text[-1] != "." or len(text) < 3:
+        raise Failure(f"HSFETCH brought {text}")
+    return "\n".join(text[1:-1]) + "\n"
 
 
 @case(timeout=600, network=PUBLISHED)

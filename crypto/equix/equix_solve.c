@@ -14,35 +14,37 @@ enum {
     BUCKETS = 1 << BUCKET_BITS,
     FINE_BITS = EQUIX_STAGE_BITS - BUCKET_BITS,
     FINE_BUCKETS = 1 << FINE_BITS,
-    CAPACITY = 336, // there are 256 in a bucket on average, with a standard deviation of 16
-    // A sum, and the pair that it is of in the bits above: bucket, left, right.
-    SUM_BITS = 38,
+    CAPACITY = 336,     // there are 256 in a bucket on average, with a standard deviation of 16
+    FINE_CAPACITY = 12, // there are two in a fine bucket on average
+    AT_ONCE = 4,        // of a fine bucket: most have no more
+    // An entry of a later stage is a value, and below it the pair that it is the sum of: bucket,
+    // left, right.
     PLACE_BITS = 9, // of an entry in its bucket
     PLACE_MASK = (1 << PLACE_BITS) - 1,
-    END = CAPACITY, // of a chain
+    PAIR_BITS = BUCKET_BITS + 2 * PLACE_BITS,
 };
-static const uint64_t sum_mask = (UINT64_C(1) << SUM_BITS) - 1;
 
-_Static_assert(SUM_BITS >= EQUIX_BITS - EQUIX_STAGE_BITS - BUCKET_BITS, "room for a sum");
-_Static_assert(SUM_BITS + BUCKET_BITS + 2 * PLACE_BITS <= 64 && CAPACITY < 1 << PLACE_BITS,
-               "room for a pair");
+_Static_assert(PAIR_BITS + EQUIX_BITS - EQUIX_STAGE_BITS - BUCKET_BITS <= 64, "room for a sum");
+_Static_assert(CAPACITY < 1 << PLACE_BITS, "room for a place");
 
-// Entries hold what is above the bits that their bucket says.
+// Values are what is above the bits that their bucket says. More than EQUIX_BITS of a hash are
+// carried along above them, for it costs more to clear them.
 struct stage {
     uint16_t count[BUCKETS];
-    uint64_t entries[BUCKETS][CAPACITY];
+    uint64_t entries[BUCKETS][CAPACITY + 1]; // the last one takes what there is no room for
 };
 
 struct equix_tables {
-    uint16_t words[BUCKETS][CAPACITY]; // of the entries of the first stage
-    struct stage even, odd;            // first and third; second
-    // The entries of one bucket by their lowest bits: chains that go up.
-    uint16_t first[FINE_BUCKETS], next[CAPACITY];
+    uint16_t words[BUCKETS][CAPACITY + 1]; // of the entries of the first stage
+    struct stage even, odd;                // first and third; second
+    // The entries of one bucket by their lowest bits: value << PLACE_BITS | place.
+    uint8_t fine_count[FINE_BUCKETS];
+    uint64_t fine[FINE_BUCKETS][FINE_CAPACITY];
 };
 
 struct equix_tables *equix_tables_create(void)
 {
-    return malloc(sizeof(struct equix_tables));
+    return calloc(1, sizeof(struct equix_tables));
 }
 
 void equix_tables_free(struct equix_tables *t)
@@ -71,16 +73,10 @@ struct pair {
     unsigned bucket, left, right; // right: in the mirrored bucket
 };
 
-static uint64_t pair_pack(unsigned bucket, unsigned left, unsigned right)
-{
-    return (uint64_t)(bucket << 2 * PLACE_BITS | left << PLACE_BITS | right) << SUM_BITS;
-}
-
 static struct pair pair_of(uint64_t entry)
 {
-    uint32_t packed = (uint32_t)(entry >> SUM_BITS);
-    return (struct pair){packed >> 2 * PLACE_BITS, packed >> PLACE_BITS & PLACE_MASK,
-                         packed & PLACE_MASK};
+    return (struct pair){entry >> 2 * PLACE_BITS & (BUCKETS - 1), entry >> PLACE_BITS & PLACE_MASK,
+                         entry & PLACE_MASK};
 }
 
 static void words_of_two(const struct equix_tables *t, uint64_t entry, uint16_t *out)
@@ -120,82 +116,122 @@ static void hash_all(struct equix_tables *t, const struct hashx *hash)
         hashx_hash(hash, in, value);
         for (unsigned i = 0; i < HASHX_LANES; i++) {
             unsigned bucket = value[i] % BUCKETS, place = to->count[bucket];
-            if (place == CAPACITY)
-                continue;
-            to->count[bucket]++;
             to->entries[bucket][place] = value[i] >> BUCKET_BITS;
             t->words[bucket][place] = (uint16_t)(word + i);
+            to->count[bucket] = (uint16_t)(place + (place < CAPACITY));
         }
     }
 }
 
-// Those of a bucket into chains by their lowest bits.
-static void chain(struct equix_tables *t, const struct stage *from, unsigned bucket)
+// An entry's value << PLACE_BITS. The first stage has values, the others have pairs below them.
+static inline __attribute__((always_inline)) uint64_t raised(uint64_t entry, bool first)
 {
-    for (unsigned i = 0; i < FINE_BUCKETS; i++)
-        t->first[i] = END;
-    for (unsigned i = from->count[bucket]; i-- > 0;) {
-        uint16_t *first = &t->first[from->entries[bucket][i] % FINE_BUCKETS];
-        t->next[i] = *first;
-        *first = (uint16_t)i;
-    }
+    return first ? entry << PLACE_BITS : entry >> (PAIR_BITS - PLACE_BITS) & ~(uint64_t)PLACE_MASK;
+}
+
+static inline unsigned fine_of(uint64_t raised_value)
+{
+    return raised_value >> PLACE_BITS & (FINE_BUCKETS - 1);
+}
+
+static inline void put_fine(struct equix_tables *t, uint64_t raised_value, unsigned place)
+{
+    unsigned fine = fine_of(raised_value);
+    if (t->fine_count[fine] < FINE_CAPACITY)
+        t->fine[fine][t->fine_count[fine]++] = raised_value | place;
+}
+
+// The sum of an entry with one that is `there`, or with what is left where none is; then its place
+// is taken again. For what a CPU guesses wrong takes longer than this.
+static inline __attribute__((always_inline)) void put_sum(struct stage *to, uint64_t raised_value,
+                                                          uint64_t other, uint64_t pair, bool there)
+{
+    uint64_t sum = raised_value + other; // and the other's place
+    unsigned goal = sum >> (PLACE_BITS + FINE_BITS) & (BUCKETS - 1), place = to->count[goal];
+    to->entries[goal][place] =
+        sum >> (PLACE_BITS + EQUIX_STAGE_BITS) << PAIR_BITS | pair | (sum & PLACE_MASK);
+    to->count[goal] = (uint16_t)(place + (there & (place < CAPACITY)));
+}
+
+static inline __attribute__((always_inline)) void put_sums(const struct equix_tables *t,
+                                                           struct stage *to, uint64_t raised_value,
+                                                           unsigned bucket, unsigned place)
+{
+    uint64_t carried = raised_value + ((uint64_t)(bucket != 0) << PLACE_BITS); // from lower bits
+    unsigned fine = fine_of(-(carried & ~(uint64_t)PLACE_MASK)), n = t->fine_count[fine];
+    uint64_t pair = (uint64_t)bucket << 2 * PLACE_BITS | place << PLACE_BITS;
+    for (unsigned k = 0; k < AT_ONCE; k++)
+        put_sum(to, carried, t->fine[fine][k], pair, k < n);
+    for (unsigned k = AT_ONCE; k < n; k++)
+        put_sum(to, carried, t->fine[fine][k], pair, true);
 }
 
 // Every pair of this stage whose sum is zero where it has to be, to the next one.
-static void pair_up(struct equix_tables *t, const struct stage *from, struct stage *to)
+static inline __attribute__((always_inline)) void
+pair_up(struct equix_tables *t, const struct stage *from, struct stage *to, bool first)
 {
     memset(to->count, 0, sizeof(to->count));
     for (unsigned bucket = 0; bucket <= BUCKETS / 2; bucket++) {
         unsigned mirror = mirrored(bucket);
-        chain(t, from, mirror);
-        for (unsigned i = 0; i < from->count[bucket]; i++) {
-            uint64_t value = from->entries[bucket][i] + (bucket != 0); // what the lower bits carry
-            unsigned j = t->first[-value % FINE_BUCKETS];
-            for (; j != END && (mirror != bucket || j <= i); j = t->next[j]) {
-                uint64_t sum = (value + from->entries[mirror][j]) >> FINE_BITS;
-                unsigned goal = sum % BUCKETS, place = to->count[goal];
-                if (place == CAPACITY)
-                    continue;
-                to->count[goal]++;
-                to->entries[goal][place] =
-                    (sum >> BUCKET_BITS & sum_mask) | pair_pack(bucket, i, j);
-            }
+        memset(t->fine_count, 0, sizeof(t->fine_count));
+        for (unsigned i = 0; i < from->count[mirror]; i++) {
+            uint64_t value = raised(from->entries[mirror][i], first);
+            put_fine(t, value, i);
+            if (mirror == bucket) // with those before it, and itself
+                put_sums(t, to, value, bucket, i);
         }
+        for (unsigned i = 0; mirror != bucket && i < from->count[bucket]; i++)
+            put_sums(t, to, raised(from->entries[bucket][i], first), bucket, i);
     }
 }
 
-// The last stage: the sum of all eight.
-static unsigned find_zero_sums(struct equix_tables *t, const struct stage *from,
-                               struct equix_solution out[EQUIX_SOLUTIONS_MAX])
+struct findings {
+    unsigned n;
+    struct equix_solution *out;
+};
+
+// The sum of all eight: those in a fine bucket with which it is zero.
+static void find_with(const struct equix_tables *t, uint64_t raised_value, unsigned bucket,
+                      unsigned place, struct findings *f)
 {
-    unsigned n = 0;
+    const struct stage *from = &t->even;
+    uint64_t carried = raised_value + ((uint64_t)(bucket != 0) << PLACE_BITS);
+    unsigned fine = fine_of(-(carried & ~(uint64_t)PLACE_MASK)), n = t->fine_count[fine];
+    for (unsigned k = 0; k < n && f->n < EQUIX_SOLUTIONS_MAX; k++) {
+        uint64_t sum = carried + t->fine[fine][k];
+        if (sum >> (PLACE_BITS + FINE_BITS) & ((1u << EQUIX_STAGE_BITS) - 1))
+            continue;
+        words_of_eight(t, from->entries[bucket][place],
+                       from->entries[mirrored(bucket)][sum & PLACE_MASK], f->out[f->n++].words);
+    }
+}
+
+static void find_zero_sums(struct equix_tables *t, struct findings *f)
+{
+    const struct stage *from = &t->even;
     for (unsigned bucket = 0; bucket <= BUCKETS / 2; bucket++) {
         unsigned mirror = mirrored(bucket);
-        chain(t, from, mirror);
-        for (unsigned i = 0; i < from->count[bucket]; i++) {
-            uint64_t left = from->entries[bucket][i];
-            uint64_t value = left + (bucket != 0);
-            unsigned j = t->first[-value % FINE_BUCKETS];
-            for (; j != END && (mirror != bucket || j <= i); j = t->next[j]) {
-                uint64_t right = from->entries[mirror][j];
-                if ((value + right) >> FINE_BITS & ((1u << EQUIX_STAGE_BITS) - 1))
-                    continue;
-                words_of_eight(t, left, right, out[n].words);
-                if (++n == EQUIX_SOLUTIONS_MAX)
-                    return n;
-            }
+        memset(t->fine_count, 0, sizeof(t->fine_count));
+        for (unsigned i = 0; i < from->count[mirror]; i++) {
+            uint64_t value = raised(from->entries[mirror][i], false);
+            put_fine(t, value, i);
+            if (mirror == bucket)
+                find_with(t, value, bucket, i, f);
         }
+        for (unsigned i = 0; mirror != bucket && i < from->count[bucket]; i++)
+            find_with(t, raised(from->entries[bucket][i], false), bucket, i, f);
     }
-    return n;
 }
 
 unsigned equix_find(struct equix_tables *t, const struct hashx *hash,
                     struct equix_solution out[EQUIX_SOLUTIONS_MAX])
 {
+    struct findings f = {.out = out};
     hash_all(t, hash);
-    pair_up(t, &t->even, &t->odd);
-    pair_up(t, &t->odd, &t->even);
-    return find_zero_sums(t, &t->even, out);
+    pair_up(t, &t->even, &t->odd, true);
+    pair_up(t, &t->odd, &t->even, false);
+    find_zero_sums(t, &f);
+    return f.n;
 }
 
 int equix_solve(struct equix *e, const void *challenge, size_t length,

@@ -68,8 +68,7 @@ static const struct trait traits[] = {
     [HASHX_BRANCH] = {HASHX_BRANCH, 1, PORT_ANY, false, false, false},
 };
 
-enum { NO_KIND = 0xff };
-static const uint32_t constant_operand = UINT32_MAX;
+enum { NO_KIND = 0xff, NO_OPERAND = 0xff };
 
 // Random numbers of two widths, each kind from blocks of its own, the most significant first.
 struct draws {
@@ -79,17 +78,19 @@ struct draws {
     unsigned bytes_left, words_left;
 };
 
+// Of registers there is a byte for each. What can't be foreseen is computed without branches: a
+// program is made for a few hashes, and each wrong guess costs as much as an instruction of it.
+typedef uint8_t bytes8 __attribute__((vector_size(HASHX_REGISTERS)));
+
 struct plan {
     struct draws draws;
     unsigned slot; // of three in a cycle
     unsigned last_result;
     uint8_t last_kind; // drawn
     uint8_t busy[CYCLES_PLANNED];
-    struct {
-        unsigned ready; // the cycle
-        uint32_t operand;
-        uint8_t kind; // what was last done to it
-    } registers[HASHX_REGISTERS];
+    uint64_t ready;         // the cycle
+    uint64_t kind, operand; // what was last done to it, and with which other one
+    uint32_t wide_operand[HASHX_REGISTERS];
 };
 
 static uint8_t draw_byte(struct draws *d)
@@ -145,82 +146,114 @@ static uint32_t draw_branch_mask(struct draws *d)
     return mask;
 }
 
-static uint32_t draw_nonzero(struct draws *d, uint32_t mask)
-{
-    uint32_t value;
-    do
-        value = draw_word(d) & mask;
-    while (value == 0);
-    return value;
-}
-
 static uint32_t draw_immediate(struct draws *d, uint8_t operation)
 {
-    switch (operation) {
-    case HASHX_ADD_SHIFTED:
-        return draw_word(d) & 3;
-    case HASHX_ROTATE:
-        return draw_nonzero(d, 63);
-    case HASHX_ADD_CONSTANT:
-    case HASHX_XOR_CONSTANT:
-        return draw_nonzero(d, UINT32_MAX);
-    case HASHX_BRANCH:
+    static const uint32_t masks[] = {
+        [HASHX_ADD_SHIFTED] = 3,           [HASHX_ROTATE] = 63, [HASHX_ADD_CONSTANT] = UINT32_MAX,
+        [HASHX_XOR_CONSTANT] = UINT32_MAX, [HASHX_BRANCH] = 0,
+    };
+    uint32_t immediate = 0;
+    if (operation == HASHX_BRANCH)
         return draw_branch_mask(d);
-    default:
+    if (masks[operation] == 0)
         return 0;
-    }
+    do
+        immediate = draw_word(d) & masks[operation];
+    while (immediate == 0 && operation != HASHX_ADD_SHIFTED);
+    return immediate;
 }
 
 // ---- registers
 
-// One of the registers in the set. False: it is empty.
-static bool draw_register(struct draws *d, unsigned set, uint8_t *out)
+// Sets of them: a byte for each, 1 or 0.
+static const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+
+static bytes8 bytes_of(uint64_t registers)
 {
-    unsigned n = (unsigned)__builtin_popcount(set);
+    bytes8 bytes;
+    memcpy(&bytes, &registers, sizeof(bytes));
+    return bytes;
+}
+
+static uint64_t set_of(bytes8 mask)
+{
+    uint64_t set;
+    memcpy(&set, &mask, sizeof(set));
+    return set & ones;
+}
+
+static uint64_t equal(uint64_t registers, uint8_t value)
+{
+    return set_of((bytes8)(bytes_of(registers) == value));
+}
+
+static void put_byte(uint64_t *registers, unsigned i, uint8_t value)
+{
+    *registers = (*registers & ~(UINT64_C(0xff) << 8 * i)) | (uint64_t)value << 8 * i;
+}
+
+static uint64_t only(unsigned i)
+{
+    return UINT64_C(1) << 8 * i;
+}
+
+static unsigned count(uint64_t set)
+{
+    return (unsigned)(set * ones >> 56);
+}
+
+// The nth of the set, from 0: as many as have no more than n of it up to themselves come before it.
+static uint8_t nth(uint64_t set, unsigned n)
+{
+    uint64_t up_to = set * ones;
+    return (uint8_t)count((((n * ones | tops) - up_to) & tops) >> 7);
+}
+
+// One of the set. False: it is empty.
+static bool draw_register(struct draws *d, uint64_t set, uint8_t *out)
+{
+    unsigned n = count(set);
     if (n == 0)
         return false;
-    for (unsigned skip = n > 1 ? draw_word(d) % n : 0; skip > 0; skip--)
-        set &= set - 1;
-    *out = (uint8_t)__builtin_ctz(set);
+    *out = nth(set, n > 1 ? draw_word(d) % n : 0);
     return true;
 }
 
-static unsigned ready_registers(const struct plan *p, unsigned cycle)
-{
-    unsigned set = 0;
-    for (unsigned i = 0; i < HASHX_REGISTERS; i++)
-        set |= (unsigned)(p->registers[i].ready <= cycle) << i;
-    return set;
-}
-
-static bool choose_source(struct plan *p, uint8_t operation, unsigned ready, uint8_t *out)
+static bool choose_source(struct plan *p, uint8_t operation, uint64_t ready, uint8_t *out)
 {
     // A sum needs another register to go to, so this one must be what is added.
-    if (operation == HASHX_ADD_SHIFTED && __builtin_popcount(ready) == 2 &&
-        ready & 1u << NO_SUM_INTO) {
+    if (operation == HASHX_ADD_SHIFTED && count(ready) == 2 && ready & only(NO_SUM_INTO)) {
         *out = NO_SUM_INTO;
         return true;
     }
     return draw_register(&p->draws, ready, out);
 }
 
-static bool choose_destination(struct plan *p, const struct hashx_instruction *in, uint32_t operand,
-                               unsigned ready, bool chain, uint8_t *out)
+// Those to which the same was done last, so that the two could be one.
+static uint64_t done_again(const struct plan *p, const struct hashx_instruction *in,
+                           uint32_t wide_operand, bool chain)
 {
     const struct trait *t = &traits[in->operation];
-    unsigned set = ready;
-    if (t->has_source && !t->wide)
-        set &= ~(1u << in->source);
-    if (in->operation == HASHX_ADD_SHIFTED)
-        set &= ~(1u << NO_SUM_INTO);
-    for (unsigned i = 0; i < HASHX_REGISTERS; i++) {
-        bool same_kind = p->registers[i].kind == t->kind;
-        bool again = same_kind && p->registers[i].operand == operand;
-        // Products of products lose their low bits.
-        bool product = same_kind && t->kind == HASHX_MUL && !chain;
-        set &= ~((unsigned)(again || product) << i);
+    uint64_t same_kind = equal(p->kind, t->kind);
+    uint64_t same_operand = equal(p->operand, t->has_source ? in->source : NO_OPERAND);
+    if (t->wide) {
+        same_operand = 0;
+        for (unsigned i = 0; i < HASHX_REGISTERS; i++)
+            same_operand |= (uint64_t)(p->wide_operand[i] == wide_operand) << 8 * i;
+    } else if (in->operation == HASHX_MUL && !chain) {
+        return same_kind; // products of products lose their low bits
     }
-    return draw_register(&p->draws, set, out);
+    return same_kind & same_operand;
+}
+
+static bool choose_destination(struct plan *p, const struct hashx_instruction *in,
+                               uint32_t wide_operand, uint64_t ready, bool chain, uint8_t *out)
+{
+    const struct trait *t = &traits[in->operation];
+    uint64_t again = done_again(p, in, wide_operand, chain);
+    uint64_t itself = (uint64_t)(t->has_source && !t->wide) << 8 * in->source;
+    uint64_t no_sum = (uint64_t)(in->operation == HASHX_ADD_SHIFTED) << 8 * NO_SUM_INTO;
+    return draw_register(&p->draws, ready & ~(again | itself | no_sum), out);
 }
 
 // ---- the plan
@@ -254,7 +287,7 @@ static bool takes_two_slots(uint8_t operation)
     return traits[operation].wide || operation == HASHX_TARGET || operation == HASHX_BRANCH;
 }
 
-static void commit(struct plan *p, const struct hashx_instruction *in, uint32_t operand,
+static void commit(struct plan *p, const struct hashx_instruction *in, uint32_t wide_operand,
                    unsigned cycle)
 {
     const struct trait *t = &traits[in->operation];
@@ -266,9 +299,10 @@ static void commit(struct plan *p, const struct hashx_instruction *in, uint32_t 
     p->slot += 1 + takes_two_slots(in->operation);
     if (!t->has_destination)
         return;
-    p->registers[in->destination].ready = cycle + t->latency;
-    p->registers[in->destination].kind = t->kind;
-    p->registers[in->destination].operand = operand;
+    put_byte(&p->ready, in->destination, (uint8_t)(cycle + t->latency));
+    put_byte(&p->kind, in->destination, t->kind);
+    put_byte(&p->operand, in->destination, t->has_source ? in->source : NO_OPERAND);
+    p->wide_operand[in->destination] = wide_operand;
     if (cycle + t->latency > p->last_result)
         p->last_result = cycle + t->latency;
 }
@@ -281,31 +315,25 @@ static enum outcome try_slot(struct plan *p, enum slot slot, unsigned attempt,
     *in = (struct hashx_instruction){.operation = draw_operation(p, slot, attempt)};
     const struct trait *t = &traits[in->operation];
     in->immediate = draw_immediate(&p->draws, in->operation);
-    uint32_t operand = t->wide ? draw_word(&p->draws) : constant_operand;
+    uint32_t wide_operand = t->wide ? draw_word(&p->draws) : 0;
     unsigned cycle = find_cycle(p, t);
     if (cycle == CYCLES_PLANNED)
         return NO_CYCLE;
-    unsigned ready = ready_registers(p, cycle);
+    uint64_t ready = set_of((bytes8)(bytes_of(p->ready) <= (uint8_t)cycle));
     if (t->has_source && !choose_source(p, in->operation, ready, &in->source))
         return NO_REGISTER;
-    if (t->has_source && !t->wide)
-        operand = in->source;
     if (t->has_destination &&
-        !choose_destination(p, in, operand, ready, attempt > 0, &in->destination))
+        !choose_destination(p, in, wide_operand, ready, attempt > 0, &in->destination))
         return NO_REGISTER;
     if (cycle >= CYCLES)
         return NO_CYCLE;
-    commit(p, in, operand, cycle);
+    commit(p, in, wide_operand, cycle);
     return FITS;
 }
 
 bool hashx_generate(const uint64_t key[4], struct hashx_program *out)
 {
-    struct plan p = {.draws.key = key, .last_kind = NO_KIND};
-    for (unsigned i = 0; i < HASHX_REGISTERS; i++) {
-        p.registers[i].kind = NO_KIND;
-        p.registers[i].operand = constant_operand;
-    }
+    struct plan p = {.draws.key = key, .last_kind = NO_KIND, .kind = NO_KIND * ones};
     for (unsigned i = 0; i < HASHX_INSTRUCTIONS; i++) {
         enum slot slot = pattern[i % HASHX_ROUND_INSTRUCTIONS];
         enum outcome outcome = NO_REGISTER;

@@ -36,14 +36,15 @@ uint64_t sip_1_3(const uint64_t key[4], uint64_t input)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-typedef uint64_t vec __attribute__((vector_size(8 * HASHX_LANES)));
-_Static_assert(sizeof(vec) == sizeof(hashx_lanes), "a register of all lanes");
+// Half of the lanes, so that a state stays in the CPU's registers.
+enum { VEC_LANES = 4 };
+typedef uint64_t vec __attribute__((vector_size(8 * VEC_LANES)));
 
 static inline __attribute__((always_inline)) void expand(const uint64_t key[4], const uint64_t *in,
-                                                         hashx_lanes *registers)
+                                                         hashx_lanes *registers, unsigned lane)
 {
     vec input, v[4];
-    memcpy(&input, in, sizeof(input));
+    memcpy(&input, in + lane, sizeof(input));
     for (unsigned i = 0; i < 4; i++)
         v[i] = key[i] - (vec){0};
     v[1] ^= WIDE_MARK;
@@ -54,20 +55,24 @@ static inline __attribute__((always_inline)) void expand(const uint64_t key[4], 
     v[2] ^= WIDE_MARK;
     for (unsigned i = 0; i < 4; i++)
         SIP_ROUND(v);
-    memcpy(registers, v, sizeof(v));
+    for (unsigned i = 0; i < 4; i++)
+        memcpy(&registers[i][lane], &v[i], sizeof(v[i]));
     v[1] ^= SECOND_HALF_MARK;
     for (unsigned i = 0; i < 4; i++)
         SIP_ROUND(v);
-    memcpy(registers + 4, v, sizeof(v));
+    for (unsigned i = 0; i < 4; i++)
+        memcpy(&registers[4 + i][lane], &v[i], sizeof(v[i]));
 }
 
 // Takes away the bias to zero that products have.
-static inline __attribute__((always_inline)) void finish(const uint64_t key[4],
-                                                         hashx_lanes *registers, uint64_t *out)
+static inline __attribute__((always_inline)) void
+finish(const uint64_t key[4], hashx_lanes *registers, uint64_t *out, unsigned lane)
 {
     vec a[4], b[4];
-    memcpy(a, registers, sizeof(a));
-    memcpy(b, registers + 4, sizeof(b));
+    for (unsigned i = 0; i < 4; i++) {
+        memcpy(&a[i], &registers[i][lane], sizeof(a[i]));
+        memcpy(&b[i], &registers[4 + i][lane], sizeof(b[i]));
+    }
     a[0] += key[0];
     a[1] += key[1];
     b[2] += key[2];
@@ -75,25 +80,39 @@ static inline __attribute__((always_inline)) void finish(const uint64_t key[4],
     SIP_ROUND(a);
     SIP_ROUND(b);
     a[0] ^= b[0];
-    memcpy(out, &a[0], sizeof(a[0]));
+    memcpy(out + lane, &a[0], sizeof(a[0]));
+}
+
+static inline __attribute__((always_inline)) void
+expand_all(const uint64_t key[4], const uint64_t *in, hashx_lanes *registers)
+{
+    for (unsigned lane = 0; lane < HASHX_LANES; lane += VEC_LANES)
+        expand(key, in, registers, lane);
+}
+
+static inline __attribute__((always_inline)) void finish_all(const uint64_t key[4],
+                                                             hashx_lanes *registers, uint64_t *out)
+{
+    for (unsigned lane = 0; lane < HASHX_LANES; lane += VEC_LANES)
+        finish(key, registers, out, lane);
 }
 
 #if defined(__x86_64__)
 __attribute__((target("avx2"))) static void expand_avx2(const uint64_t key[4], const uint64_t *in,
                                                         hashx_lanes *registers)
 {
-    expand(key, in, registers);
+    expand_all(key, in, registers);
 }
 
 __attribute__((target("avx2"))) static void finish_avx2(const uint64_t key[4],
                                                         hashx_lanes *registers, uint64_t *out)
 {
-    finish(key, registers, out);
+    finish_all(key, registers, out);
 }
 #define HAVE_AVX2 __builtin_cpu_supports("avx2")
 #else
-#define expand_avx2 expand
-#define finish_avx2 finish
+#define expand_avx2 expand_all
+#define finish_avx2 finish_all
 #define HAVE_AVX2 false
 #endif
 
@@ -103,7 +122,7 @@ void sip_expand(const uint64_t key[4], const uint64_t in[HASHX_LANES],
     if (HAVE_AVX2)
         expand_avx2(key, in, registers);
     else
-        expand(key, in, registers);
+        expand_all(key, in, registers);
 }
 
 void sip_finish(const uint64_t key[4], hashx_lanes registers[HASHX_REGISTERS],
@@ -112,5 +131,5 @@ void sip_finish(const uint64_t key[4], hashx_lanes registers[HASHX_REGISTERS],
     if (HAVE_AVX2)
         finish_avx2(key, registers, out);
     else
-        finish(key, registers, out);
+        finish_all(key, registers, out);
 }

@@ -270,7 +270,7 @@ struct pow_defence *pow_defence_create(struct relay *relay, const struct pow_set
     struct pow_defence *d = calloc(1, sizeof(*d));
     if (!d)
         return NULL;
-    d->equix = equix_create(false, false);
+    d->equix = equix_create(false, false); // for eight hashes compiling takes longer than it saves
     if (!d->equix || uv_timer_init(relay->loop, &d->timer) != 0) {
         equix_free(d->equix);
         free(d);

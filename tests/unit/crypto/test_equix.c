@@ -213,6 +213,20 @@ static void test_final_sum(void **state)
     equix_free(e);
 }
 
+// Of these no function can be made, as C tor 0.4.9.11 says, too.
+static void test_no_function(void **state)
+{
+    (void)state;
+    static const char *const challenges[] = {"14663", "17622", "20476", "86210", "96223"};
+    struct equix *e = equix_create(true, true);
+    struct equix_solution found[EQUIX_SOLUTIONS_MAX], any = {{0}};
+    for (unsigned i = 0; i < sizeof(challenges) / sizeof(challenges[0]); i++) {
+        assert_int_equal(equix_solve(e, challenges[i], 5, found), -1);
+        assert_int_equal(equix_verify(e, challenges[i], 5, &any), EQUIX_CHALLENGE);
+    }
+    equix_free(e);
+}
+
 // In a child: PROT_EXEC is refused from now on.
 static void refuse_executable_memory(void)
 {
@@ -270,9 +284,13 @@ int main(void)
     if (crypto_init() != 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hashx_vectors), cmocka_unit_test(test_compiled_is_interpreted),
-        cmocka_unit_test(test_solve),         cmocka_unit_test(test_verify),
-        cmocka_unit_test(test_final_sum),     cmocka_unit_test(test_no_executable_memory),
+        cmocka_unit_test(test_hashx_vectors),
+        cmocka_unit_test(test_compiled_is_interpreted),
+        cmocka_unit_test(test_solve),
+        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_final_sum),
+        cmocka_unit_test(test_no_function),
+        cmocka_unit_test(test_no_executable_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

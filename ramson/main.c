@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "host.h"
+#include "onion.h"
 #include "petname.h"
 #include "run.h"
 #include "status.h"
@@ -24,6 +25,15 @@ static const char help_text[] =
     "  ramson petname remove NAME --config FILE\n"
     "  ramson petname list --config FILE\n"
     "                               names for onion services: NAME.pet stands for ADDRESS.onion\n"
+    "  ramson onion new DIR [--prefix TEXT]\n"
+    "                               make an onion service's keys, with an address that begins so\n"
+    "  ramson onion show DIR        its address, who may visit it, how long its signing keys last\n"
+    "  ramson onion client-key DIR|ADDRESS\n"
+    "                               make a key for a visitor: a line for each side\n"
+    "  ramson onion sign DIR --periods N --out FILE\n"
+    "                               signing keys for N days ahead, so that the secret key can "
+    "stay\n"
+    "                               away from the network\n"
     "  ramson --version\n"
     "  ramson --help\n"
     "\n"
@@ -179,7 +189,7 @@ static int execute_petname(char **arguments)
 
 int main(int argc, char **argv)
 {
-    static const char expected[] = "one of run, check, status, petname, --version, --help";
+    static const char expected[] = "one of run, check, status, petname, onion, --version, --help";
     char found[160];
     if (argc < 2)
         return complain("no command", expected);
@@ -188,6 +198,8 @@ int main(int argc, char **argv)
         return execute(command, argv + 2);
     if (strcmp(argv[1], "petname") == 0)
         return execute_petname(argv + 2);
+    if (strcmp(argv[1], "onion") == 0)
+        return onion_command(argv + 2);
     bool version = strcmp(argv[1], "--version") == 0;
     bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
                 strcmp(argv[1], "help") == 0;

@@ -259,21 +259,26 @@ const struct premade_key *key_directory_premade(const struct key_directory *d,
     return NULL;
 }
 
+bool key_directory_is_taken(const char *path, char error[KEY_DIRECTORY_ERROR_MAX])
+{
+    static const char *const names[] = {"hs_ed25519_secret_key", "hs_ed25519_public_key"};
+    const struct directory_reading r = {.path = path, .error = {error, KEY_DIRECTORY_ERROR_MAX}};
+    char file[PATH_MAX];
+    for (unsigned i = 0; i < 2; i++) {
+        if (join(&r, names[i], file) < 0 || access(file, F_OK) != 0)
+            continue;
+        keyfile_fail(&r.error, "%s: found a service's key already, expected none", file);
+        return true;
+    }
+    return false;
+}
+
 int key_directory_write(const char *path, const struct ed25519_key *identity,
                         char error[KEY_DIRECTORY_ERROR_MAX])
 {
-    static const char *const names[] = {"hs_ed25519_secret_key", "hs_ed25519_public_key"};
     struct key_directory made = {.has_secret = true, .identity = *identity};
     struct directory_reading r = {path, &made, NULL, NULL, {error, KEY_DIRECTORY_ERROR_MAX}};
-    char file[PATH_MAX];
-    int result = make_directories(&r);
-    for (unsigned i = 0; result == 0 && i < 2; i++) {
-        result = join(&r, names[i], file);
-        if (result == 0 && access(file, F_OK) == 0) {
-            keyfile_fail(&r.error, "%s: found a service's key already, expected none", file);
-            result = -EEXIST;
-        }
-    }
+    int result = key_directory_is_taken(path, error) ? -EEXIST : make_directories(&r);
     if (result == 0)
         result = directory_check(&r, path);
     if (result == 0)

@@ -48,6 +48,8 @@ void key_directory_release(struct key_directory *d); // wipes
 // The signing key for this period; NULL: none was made (any more).
 const struct premade_key *key_directory_premade(const struct key_directory *d,
                                                 struct time_period period);
+// There is a service's key in it already; `error` says so.
+bool key_directory_is_taken(const char *path, char error[KEY_DIRECTORY_ERROR_MAX]);
 // Writes a new one with this identity; never over one that is there.
 int key_directory_write(const char *path, const struct ed25519_key *identity,
                         char error[KEY_DIRECTORY_ERROR_MAX]);

@@ -55,8 +55,8 @@ done
 
 # Mistakes on the command line.
 help='(see ramson --help)'
-expect 1 '' "ramson: found no command, expected one of run, check, status, petname, --version, --help $help"
-expect 1 '' "ramson: found \"walk\", expected one of run, check, status, petname, --version, --help $help" walk
+expect 1 '' "ramson: found no command, expected one of run, check, status, petname, onion, --version, --help $help"
+expect 1 '' "ramson: found \"walk\", expected one of run, check, status, petname, onion, --version, --help $help" walk
 expect 1 '' "ramson: found \"\", expected one of *" ''
 expect 1 '' "ramson: found \"--verbose\", expected one of *" --verbose
 expect 1 '' "ramson: found \"now\" after --version, expected nothing more $help" --version now

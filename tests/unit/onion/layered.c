@@ -12,7 +12,7 @@
 #include "onion/descriptor/hs_descriptor.h"
 #include "onion/descriptor/onion_descriptor_text.h"
 
-enum { ROOM = 1 << 20 };
+enum { AROUND = 16384 };
 
 struct layered layered_service(void)
 {
@@ -69,9 +69,9 @@ struct onion_descriptor layered_descriptor(const struct layered *l, unsigned n_i
     return d;
 }
 
-static uint8_t *room(void)
+static uint8_t *room(size_t length)
 {
-    uint8_t *bytes = malloc(ROOM);
+    uint8_t *bytes = malloc(length);
     if (!bytes)
         abort();
     return bytes;
@@ -88,7 +88,7 @@ static uint8_t *sealed(const struct layered *l, enum descriptor_layer layer, con
                        size_t length)
 {
     struct descriptor_secret secret = secret_of(l);
-    uint8_t *out = room();
+    uint8_t *out = room(length + DESCRIPTOR_LAYER_OVERHEAD);
     if (descriptor_layer_seal(&secret, layer, text, length, out) < 0)
         abort();
     return out;
@@ -98,10 +98,12 @@ static uint8_t *wrap_middle(const struct layered *l, const char *text, size_t te
                             size_t *length)
 {
     static const char prefix[] = HS_DESCRIPTOR_SIGNATURE_PREFIX;
-    uint8_t cert[ED_CERT_EMBEDDED_LEN], signature[64], *bytes = room();
+    uint8_t cert[ED_CERT_EMBEDDED_LEN], signature[64];
+    size_t size = 2 * text_length + AROUND;
+    uint8_t *bytes = room(size);
     uint8_t *outer = sealed(l, DESCRIPTOR_LAYER_OUTER, text, text_length);
     char base64[BASE64_TEXT_SIZE(64)];
-    struct writer w = writer_of(bytes, ROOM);
+    struct writer w = writer_of(bytes, size);
     if (ed_cert_encode(ED_CERT_HS_DESC_SIGNING, ED_CERT_KEY_ED25519, l->signing.public_key,
                        ed_cert_hours(LAYERED_NOW_S + 3600), &l->blinded, true, cert,
                        sizeof(cert)) < 0)
@@ -129,9 +131,11 @@ uint8_t *layered_wrap(const struct layered *l, enum descriptor_layer which, cons
     if (which == DESCRIPTOR_LAYER_OUTER)
         return wrap_middle(l, text, text_length, length);
     struct descriptor_keys keys = layered_keys(l, NULL, 0);
-    uint8_t *inner = sealed(l, DESCRIPTOR_LAYER_INNER, text, text_length), *middle = room();
+    uint8_t *inner = sealed(l, DESCRIPTOR_LAYER_INNER, text, text_length), *middle;
+    size_t size = 2 * text_length + AROUND;
     uint8_t cookie[DESCRIPTOR_COOKIE_LEN] = {0};
-    struct writer w = writer_of(middle, ROOM);
+    middle = room(size);
+    struct writer w = writer_of(middle, size);
     descriptor_middle_write(&w, &keys, cookie, inner, text_length + DESCRIPTOR_LAYER_OVERHEAD);
     if (w.failed)
         abort();
@@ -145,9 +149,9 @@ static char *opened(const struct layered *l, enum descriptor_layer layer, struct
                     const uint8_t *cookie, size_t *length)
 {
     struct descriptor_secret secret = secret_of(l);
-    uint8_t *bytes = room(), *out = room();
+    uint8_t *bytes = room(base64.length + 1), *out = room(base64.length + 1);
     secret.cookie = cookie;
-    int n = base64_decode(base64.at, base64.length, bytes, ROOM);
+    int n = base64_decode(base64.at, base64.length, bytes, base64.length);
     if (n < 0 || descriptor_layer_open(&secret, layer, bytes, (size_t)n, out) < 0)
         abort();
     free(bytes);

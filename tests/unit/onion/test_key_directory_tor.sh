@@ -14,7 +14,6 @@ fail() { echo "FAIL: $*" >&2; cat "$dir/log" >&2 || :; exit 1; }
 keys() { (cd "$1" && sha256sum hs_ed25519_secret_key hs_ed25519_public_key); }
 # Lets C tor load or make the service, without a network, until it has come so far as to say so.
 serve() {
-    mkdir -p -m 700 "$dir/data"
     : >"$dir/torrc"
     "$tor" -f "$dir/torrc" --defaults-torrc "$dir/torrc" --DataDirectory "$dir/data" --SocksPort 0 \
         --DisableNetwork 1 --HiddenServiceDir "$1" --HiddenServicePort 80 --Log notice >"$dir/log" 2>&1 &
@@ -28,7 +27,7 @@ serve() {
     pid=
 }
 
-mkdir -m 700 "$dir/theirs"
+mkdir -m 700 "$dir/data" "$dir/theirs"
 serve "$dir/theirs"
 cp -a "$dir/theirs" "$dir/copy"
 rm "$dir/copy/hostname"

@@ -254,6 +254,43 @@ static void show_streams(const json_t *r)
     }
 }
 
+// "3 of 3", and how many directories have the descriptors: "8 of 8, 7 of 8".
+static void show_service(const json_t *s)
+{
+    size_t i, ready = 0;
+    json_t *item, *points = json_object_get(s, "introduction_points");
+    json_t *descriptors = json_object_get(s, "descriptors");
+    char text[64], uploads[96] = "";
+    json_array_foreach(points, i, item) ready +=
+        strcmp(text_of(item, "state", ""), "established") == 0;
+    json_array_foreach(descriptors, i, item)
+    {
+        size_t used = strlen(uploads);
+        snprintf(uploads + used, sizeof(uploads) - used, "%s%" PRId64 " of %" PRId64, i ? ", " : "",
+                 number_of(item, "uploaded"), number_of(item, "wanted"));
+    }
+    snprintf(text, sizeof(text), "%zu of %" PRId64, ready,
+             number_of(s, "introduction_points_wanted"));
+    printf("%-62s %-12s %-16s %-13" PRId64 " %-8" PRId64 " %" PRId64 "\n",
+           text_of(s, "address", ""), text, uploads[0] ? uploads : "none yet",
+           number_of(s, "introductions"), number_of(s, "visitors"), number_of(s, "streams"));
+    json_array_foreach(points, i, item)
+        printf("  %-20s %-40s %-12s %" PRId64 "\n", text_of(item, "nickname", "(unlisted)"),
+               text_of(item, "fingerprint", ""), text_of(item, "state", ""),
+               number_of(item, "introductions"));
+}
+
+static void show_services(const json_t *r)
+{
+    size_t i;
+    json_t *s, *services = json_object_get(r, "onion_services");
+    if (json_array_size(services) == 0)
+        return;
+    printf("\n%-62s %-12s %-16s %-13s %-8s %s\n", "onion service", "intro points", "descriptors at",
+           "introductions", "visitors", "streams");
+    json_array_foreach(services, i, s) show_service(s);
+}
+
 static void show_omitted(const json_t *r)
 {
     static const char *const keys[] = {"guards_omitted", "circuits_omitted", "streams_omitted"};
@@ -278,6 +315,7 @@ static int show(const char *directory, const char *text, bool as_json)
         show_guards(report);
         show_circuits(report);
         show_streams(report);
+        show_services(report);
         show_omitted(report);
     }
     json_decref(report);

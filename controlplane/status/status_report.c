@@ -11,6 +11,7 @@
 #include "dir/store/store.h"
 #include "identity/identity.h"
 #include "link/link.h"
+#include "onion/service/onion_service.h"
 #include "origin/circuit/origin_circuit.h"
 #include "origin/guard/guard.h"
 #include "origin/node/node.h"
@@ -236,6 +237,69 @@ static void set_origin(json_t *report, const struct relay *relay)
     set_number(report, "build_timeout_learned_of", learned_of);
 }
 
+// ---- onion services
+
+static json_t *intro_point_of(const struct relay *relay, const struct onion_intro_info *info)
+{
+    static const char *const states[] = {[ONION_INTRO_BUILDING] = "building",
+                                         [ONION_INTRO_ESTABLISHING] = "establishing",
+                                         [ONION_INTRO_READY] = "established"};
+    json_t *o = json_object();
+    const struct node *n = node_find(relay->origin->nodes, info->rsa_id);
+    if (n)
+        set(o, "nickname", printable(n->status->nickname));
+    set_id(o, "fingerprint", info->rsa_id);
+    set(o, "state", json_string(states[info->state]));
+    set_number(o, "introductions", info->introductions);
+    return o;
+}
+
+static json_t *descriptors_of(const struct onion_service_info *info)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof(info->descriptors) / sizeof(info->descriptors[0]); i++) {
+        if (info->descriptors[i].period == 0)
+            continue;
+        json_t *o = json_object();
+        set_number(o, "period", info->descriptors[i].period);
+        set_number(o, "uploaded", info->descriptors[i].uploaded);
+        set_number(o, "wanted", info->descriptors[i].wanted);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static void add_service(void *user, const struct onion_service_info *info)
+{
+    struct list *list = user;
+    json_t *o = json_object(), *points = json_array();
+    set(o, "address", json_string(info->hostname));
+    set(o, "directory", printable(info->config->directory));
+    set_number(o, "introduction_points_wanted", info->config->introduction_points);
+    for (unsigned i = 0; i < info->n_intro_points; i++)
+        json_array_append_new(points, intro_point_of(list->relay, &info->intro_points[i]));
+    set(o, "introduction_points", points);
+    set(o, "descriptors", descriptors_of(info));
+    set_number(o, "visitors", info->n_rendezvous);
+    set_number(o, "streams", info->n_streams);
+    set_number(o, "introductions", info->introductions);
+    set_number(o, "replays", info->replays);
+    set_number(o, "refused", info->refused);
+    if (info->config->pow)
+        set_number(o, "suggested_effort", info->suggested_effort);
+    add(list, o);
+}
+
+static void set_services(json_t *report, const struct relay *relay)
+{
+    struct list services = {.items = json_array(), .relay = relay};
+    onion_services_each(relay->origin->onion_services, add_service, &services);
+    if (json_array_size(services.items) > 0)
+        set_list(report, "onion_services", &services);
+    else
+        json_decref(services.items);
+}
+
 // ---- the process
 
 static json_t *relay_of(const struct relay *relay)
@@ -282,8 +346,10 @@ json_t *status_report(const struct relay *relay)
         set(report, "bootstrap", bootstrap_of(relay));
     set(report, "directory", directory_of(relay));
     set_number(report, "links", link_table_count(relay->links));
-    if (relay->origin)
+    if (relay->origin) {
         set_origin(report, relay);
+        set_services(report, relay);
+    }
     set(report, "counters", counters_of(relay));
     return report;
 }

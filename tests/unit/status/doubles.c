@@ -8,6 +8,7 @@
 #include "circuit/circuit.h"
 #include "dir/store/store.h"
 #include "link/link.h"
+#include "onion/service/onion_service.h"
 #include "origin/circuit/origin_circuit.h"
 #include "origin/guard/guard.h"
 #include "origin/node/node.h"
@@ -132,6 +133,34 @@ void app_streams_each(const struct app_streams *all,
         info.received_bytes = 1000000;
         each(user, &info);
     }
+}
+
+// ---- onion services
+
+void onion_services_each(const struct onion_services *all,
+                         void (*each)(void *user, const struct onion_service_info *info),
+                         void *user)
+{
+    static const struct config_onion_service config = {
+        .directory = "/var/lib/ramson/blog", .introduction_points = 3, .pow = true};
+    struct onion_service_info info = {
+        .config = &config,
+        .hostname = "blog.onion",
+        .n_intro_points = 2,
+        .descriptors = {{.period = 19000, .uploaded = 7, .wanted = 8}},
+        .n_rendezvous = 4,
+        .n_streams = 5,
+        .introductions = 6,
+        .replays = 1,
+        .refused = 2,
+        .suggested_effort = 33,
+    };
+    (void)all;
+    memset(info.intro_points[1].rsa_id, 0x11, 20);
+    info.intro_points[0].state = ONION_INTRO_READY;
+    info.intro_points[0].introductions = 6;
+    for (unsigned i = 0; i < doubles.services; i++)
+        each(user, &info);
 }
 
 // ---- the rest

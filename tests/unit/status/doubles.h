@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// An origin's side for the status document: guards, circuits and streams, as many as wanted.
+// An origin's side for the status document: guards, circuits, streams and onion
+// services, as many as wanted.
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +8,7 @@
 struct relay;
 
 struct doubles {
-    unsigned guards, circuits, streams;
+    unsigned guards, circuits, streams, services;
     bool may_build;
     const char *host; // of every stream's target
 };

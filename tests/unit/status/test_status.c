@@ -203,6 +203,40 @@ static void test_of_a_client(void **state)
     json_decref(r);
 }
 
+static void test_of_a_service(void **state)
+{
+    (void)state;
+    doubles = (struct doubles){.services = 2, .host = ""};
+    doubles_set(&relay);
+    json_t *r = status_report(&relay), *services = json_object_get(r, "onion_services");
+    assert_int_equal(json_array_size(services), 2);
+    json_t *s = json_array_get(services, 1), *points = json_object_get(s, "introduction_points");
+    assert_string_equal(text_of(s, "address"), "blog.onion");
+    assert_string_equal(text_of(s, "directory"), "/var/lib/ramson/blog");
+    assert_int_equal(number_of(s, "introduction_points_wanted"), 3);
+    assert_int_equal(json_array_size(points), 2);
+    assert_string_equal(text_of(json_array_get(points, 0), "state"), "established");
+    assert_string_equal(text_of(json_array_get(points, 0), "nickname"), "relay");
+    assert_int_equal(number_of(json_array_get(points, 0), "introductions"), 6);
+    assert_string_equal(text_of(json_array_get(points, 1), "state"), "building");
+    assert_null(json_object_get(json_array_get(points, 1), "nickname"));
+    json_t *descriptors = json_object_get(s, "descriptors");
+    assert_int_equal(json_array_size(descriptors), 1); // there is no second one yet
+    assert_int_equal(number_of(json_array_get(descriptors, 0), "period"), 19000);
+    assert_int_equal(number_of(json_array_get(descriptors, 0), "uploaded"), 7);
+    assert_int_equal(number_of(json_array_get(descriptors, 0), "wanted"), 8);
+    assert_int_equal(number_of(s, "visitors"), 4);
+    assert_int_equal(number_of(s, "streams"), 5);
+    assert_int_equal(number_of(s, "replays"), 1);
+    assert_int_equal(number_of(s, "refused"), 2);
+    assert_int_equal(number_of(s, "suggested_effort"), 33);
+    json_decref(r);
+    doubles.services = 0;
+    r = status_report(&relay);
+    assert_null(json_object_get(r, "onion_services"));
+    json_decref(r);
+}
+
 static void test_of_a_relay(void **state)
 {
     (void)state;
@@ -411,12 +445,13 @@ int main(void)
     signal(SIGPIPE, SIG_IGN); // as in the program
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
-        TEST(test_of_a_client),         TEST(test_of_a_relay),
-        TEST(test_lists_end),           TEST(test_dialogue),
-        TEST(test_who_leaves_at_once),  TEST(test_slow_readers),
-        TEST(test_freed_under_readers), TEST(test_stale_socket),
-        TEST(test_somebody_listens),    TEST(test_no_socket),
-        TEST(test_directory_of_others), TEST(test_long_path),
+        TEST(test_of_a_client),  TEST(test_of_a_service),
+        TEST(test_of_a_relay),   TEST(test_lists_end),
+        TEST(test_dialogue),     TEST(test_who_leaves_at_once),
+        TEST(test_slow_readers), TEST(test_freed_under_readers),
+        TEST(test_stale_socket), TEST(test_somebody_listens),
+        TEST(test_no_socket),    TEST(test_directory_of_others),
+        TEST(test_long_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include "crypto.h"
 #include "handshake.h"
 #include "machine.h"
+#include "pow.h"
 #include "relay.h"
 #include "scale.h"
 
@@ -19,6 +20,7 @@ static const char usage[] =
     "       ramson-bench handshake [--rounds N] [--json] [--report DIR]\n"
     "       ramson-bench scale [options]\n"
     "       ramson-bench crypto [--json] [--report DIR]\n"
+    "       ramson-bench pow [--json] [--report DIR]\n"
     "       ramson-bench machine [--json]\n"
     "       ramson-bench page --report DIR <compare-tor.json\n"
     "\n"
@@ -27,6 +29,7 @@ static const char usage[] =
     "  handshake  ntor and ntor-v3 onion skins that one core answers per second\n"
     "  scale      what a cell costs from 100 to 10,000 links and 1,000 to 500,000 circuits\n"
     "  crypto     nanoseconds per relay cell and per TLS record, next to OpenSSL\n"
+    "  pow        proofs of work: challenges tried and proofs checked per second\n"
     "  machine    what reports say of this machine\n"
     "  page       the page of bench/compare-tor.sh, from what that prints with --json\n"
     "\n"
@@ -253,6 +256,8 @@ int main(int argc, char **argv)
         return bench_crypto(options.json, options.report);
     if (strcmp(command, "handshake") == 0)
         return bench_handshake(options.rounds ? options.rounds : 31, options.json, options.report);
+    if (strcmp(command, "pow") == 0)
+        return bench_pow(options.json, options.report);
     if (strcmp(command, "scale") == 0)
         return bench_scale(argv[0], &options);
     if (strcmp(command, "relay") == 0 && options.joined &&

@@ -160,6 +160,14 @@ def crypto(bench):
         expect_page(os.path.join(folder, "crypto.html"), "OpenSSL", "AES")
 
 
+def pow(bench):
+    with tempfile.TemporaryDirectory() as folder:
+        result = objects(bench, "pow", "--report", folder)
+        expect_machine(result)
+        assert len(result["results"]) == 5 and all(r["per_second"] > 0 for r in result["results"])
+        expect_page(os.path.join(folder, "pow.html"), "Proofs")
+
+
 def options(bench):
     """What makes no sense is refused in one line, before anything is measured."""
     run(bench, "--help")
@@ -187,7 +195,7 @@ COMPARED = {
 }
 
 TESTS = {f.__name__.replace("_", "-"): f for f in
-         (relay, wrong_keys, two_workers, joined, report, scale, handshake, crypto, options)}
+         (relay, wrong_keys, two_workers, joined, report, scale, handshake, crypto, pow, options)}
 
 if __name__ == "__main__":
     TESTS[sys.argv[1]](sys.argv[2])

@@ -174,6 +174,7 @@ void onion_services_free(struct onion_services *all)
     for (unsigned i = 0; i < all->n_services; i++)
         end(&all->services[i]);
     bridges_free(all->bridges);
+    publish_rings_free(all->rings);
     free(all->services);
     free(all);
 }

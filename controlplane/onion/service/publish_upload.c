@@ -174,18 +174,42 @@ static void replace(struct publish_slot *slot, const struct node *const *nodes, 
             drop(slot, i);
 }
 
+static const struct hsdir_ring *ring_of(const struct publish_slot *slot)
+{
+    const struct onion_service *s = slot->service;
+    const struct service_descriptor *d = slot->descriptor;
+    const struct node_list *nodes = s->origin->nodes;
+    struct publish_ring *r = &s->all->rings[d - s->descriptors];
+    if (r->ring && r->generation == node_list_generation(nodes) &&
+        r->period.number == d->period.number &&
+        r->period.length_minutes == d->period.length_minutes && memcmp(r->srv, slot->srv, 32) == 0)
+        return r->ring;
+    hsdir_ring_free(r->ring);
+    r->ring = hsdir_ring_make(nodes, d->period, slot->srv);
+    r->period = d->period;
+    r->generation = node_list_generation(nodes);
+    memcpy(r->srv, slot->srv, 32);
+    return r->ring;
+}
+
+void publish_rings_free(struct publish_ring rings[PUBLISH_SLOTS])
+{
+    for (unsigned i = 0; i < PUBLISH_SLOTS; i++) {
+        hsdir_ring_free(rings[i].ring);
+        rings[i].ring = NULL;
+    }
+}
+
 void publish_look_at_ring(struct publish_slot *slot)
 {
-    const struct origin *origin = slot->service->origin;
-    const struct parameters *p = parameters_of(origin->relay);
-    const struct service_descriptor *d = slot->descriptor;
+    const struct parameters *p = parameters_of(slot->service->origin->relay);
     const struct node **nodes = calloc(HSDIRS_MAX, sizeof(*nodes));
-    struct hsdir_ring *ring = nodes ? hsdir_ring_make(origin->nodes, d->period, slot->srv) : NULL;
+    const struct hsdir_ring *ring = nodes ? ring_of(slot) : NULL;
     if (ring)
         replace(slot, nodes,
-                hsdir_ring_responsible(ring, d->blinded_public, (unsigned)p->hsdir_replicas,
-                                       (unsigned)p->hsdir_spread_store, nodes, HSDIRS_MAX));
-    hsdir_ring_free(ring);
+                hsdir_ring_responsible(ring, slot->descriptor->blinded_public,
+                                       (unsigned)p->hsdir_replicas, (unsigned)p->hsdir_spread_store,
+                                       nodes, HSDIRS_MAX));
     free(nodes);
     count(slot);
 }

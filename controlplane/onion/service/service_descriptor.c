@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "dir/parameters.h"
 #include "onion/key/onion_keys.h"
 #include "onion/service/publish_internal.h"
 #include "origin/origin.h"
@@ -61,7 +60,6 @@ static void describe(const struct publish_slot *slot, uint64_t run_seconds,
 {
     const struct onion_service *s = slot->service;
     const struct service_descriptor *d = slot->descriptor;
-    const struct parameters *parameters = parameters_of(s->origin->relay);
     memset(out, 0, sizeof(*out));
     memcpy(out->blinded_key, d->blinded_public, 32);
     // A key that was made ahead comes without the blinded secret; the signing key is as good.
@@ -69,8 +67,8 @@ static void describe(const struct publish_slot *slot, uint64_t run_seconds,
         onion_revision_counter(d->has_blinded ? &d->blinded : &d->signing, run_seconds - 1);
     out->lifetime_min = DESCRIPTOR_LIFETIME_MIN;
     out->single_onion = s->config->single_onion;
-    out->congestion_control = parameters->cc_algorithm == CC_ALGORITHM_VEGAS;
-    out->sendme_inc_cells = (uint8_t)parameters->cc_sendme_inc_cells;
+    out->sendme_inc_cells = service_sendme_inc(s->origin);
+    out->congestion_control = out->sendme_inc_cells != 0;
     out->pow = s->publish->pow;
     out->n_intro_points = service_intro_points(s, out->intro_points, INTRO_POINTS_MAX);
 }

@@ -70,6 +70,15 @@ struct service_credential {
 unsigned service_credentials(const struct onion_service *s, struct service_credential *out,
                              unsigned capacity);
 
+// The directories' rings of both descriptors, made once for all services.
+struct publish_ring {
+    struct hsdir_ring *ring; // NULL: none yet
+    struct time_period period;
+    uint8_t srv[32];
+    uint64_t generation; // of the node list, which it refers to
+};
+void publish_rings_free(struct publish_ring rings[2]);
+
 // ---- introduction points (intro_point.c, intro_points.c)
 
 enum {
@@ -233,6 +242,7 @@ struct onion_services {
     struct origin *origin;
     struct bridges *bridges; // of streams' targets
     struct target_list targets;
+    struct publish_ring rings[2];
     unsigned n_services;
     struct onion_service *services;
 };

@@ -61,6 +61,12 @@ bool service_intro_points_ready(const struct onion_service *s)
     return publish_world->ready;
 }
 
+uint8_t service_sendme_inc(const struct origin *origin)
+{
+    (void)origin;
+    return 31;
+}
+
 bool pow_defence_params(struct pow_defence *d, struct onion_pow_params *out)
 {
     (void)d;
@@ -310,6 +316,7 @@ struct publish_world *publish_world_open(time_t offset_s, unsigned interval_s)
     w->may_build = w->ready = w->stopped = true;
     w->dead = SIZE_MAX;
     network_now = first_day + offset_s;
+    w->service.all = &w->all;
     w->service.origin = &w->network->origin;
     w->service.config = &w->config;
     snprintf(w->config.directory, sizeof(w->config.directory), "/nonexistent");
@@ -332,6 +339,7 @@ void publish_world_close(void)
         publish_world_stop();
     for (unsigned i = 0; i < WORLD_STORED_MAX; i++)
         forget_stored(&w->stored[i]);
+    publish_rings_free(w->all.rings);
     free(w->service.keys.clients);
     free(w->files.clients);
     network_free(w->network);

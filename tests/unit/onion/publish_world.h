@@ -35,6 +35,7 @@ struct hsdir_request {
 
 struct publish_world {
     struct network *network;
+    struct onion_services all;
     struct onion_service service;
     struct config_onion_service config;
     struct key_directory files; // what key_directory_load finds

@@ -529,6 +529,21 @@ static void test_onion_services(void **state)
         world_open_all();
         assert_false(info_of(world_stream()->oc).internal);
     }
+    // To be extended: only one that the next relay is not on.
+    const uint8_t elsewhere[20] = {0xee};
+    struct origin_circuit *on[3] = {oc};
+    for (unsigned i = 0; i < 3; i++) {
+        on[i] = circuit_pool_take_internal_to(world.origin.pool, elsewhere);
+        assert_non_null(on[i]);
+    }
+    assert_null(circuit_pool_take_internal_to(world.origin.pool, elsewhere));
+    for (unsigned i = 0; i < 3; i++)
+        origin_circuit_close(on[i]);
+    world_pass(10000);
+    world_open_all();
+    TAILQ_FOREACH(oc, &world.circuits, entry)
+    oc->path.hops[1].target.rsa_id[0] = elsewhere[0];
+    assert_null(circuit_pool_take_internal_to(world.origin.pool, (const uint8_t[20]){0xee}));
     oc = circuit_pool_take_internal(world.origin.pool);
     assert_non_null(oc);
     assert_false(info_of(oc).known);

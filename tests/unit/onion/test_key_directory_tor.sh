@@ -14,6 +14,7 @@ fail() { echo "FAIL: $*" >&2; cat "$dir/log" >&2 || :; exit 1; }
 keys() { (cd "$1" && sha256sum hs_ed25519_secret_key hs_ed25519_public_key); }
 # Lets C tor load or make the service, without a network, until it has come so far as to say so.
 serve() {
+    : >"$dir/log"
     : >"$dir/torrc"
     "$tor" -f "$dir/torrc" --defaults-torrc "$dir/torrc" --DataDirectory "$dir/data" --SocksPort 0 \
         --DisableNetwork 1 --HiddenServiceDir "$1" --HiddenServicePort 80 --Log notice >"$dir/log" 2>&1 &

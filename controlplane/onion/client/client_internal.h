@@ -52,7 +52,7 @@ struct asked {
 // An introduction point that failed.
 struct trouble {
     uint8_t auth_key[32];
-    uint64_t since_ms;
+    uint64_t at_ms; // the last time
     bool error, timed_out;
     unsigned unreachable; // times
 };

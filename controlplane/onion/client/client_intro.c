@@ -178,8 +178,8 @@ static bool message(struct origin_circuit *oc, const struct message *m)
            m->relay.hop == origin_circuit_path(oc)->n_hops && take_ack(j, m);
 }
 
-// Who is to blame: the point, if the circuit came as far as it.
-static void note_loss(struct join *j, enum destroy_reason reason)
+// Who is to blame: the point, if the circuit came as far as it (true).
+static bool note_loss(struct join *j, enum destroy_reason reason)
 {
     struct visit *v = j->visit;
     const struct circuit *c = origin_circuit_circuit(j->intro);
@@ -189,17 +189,19 @@ static void note_loss(struct join *j, enum destroy_reason reason)
         trouble_note(v, j->point.auth_key, timeout ? TROUBLE_TIMEOUT : TROUBLE_UNREACHABLE);
     else if (reached && !timeout)
         trouble_note(v, j->point.auth_key, TROUBLE_UNREACHABLE);
+    return reached;
 }
 
 static void closed(struct origin_circuit *oc, enum destroy_reason reason)
 {
     struct join *j = origin_circuit_user(oc);
     log_info("onion client: a circuit to an introduction point was lost: reason %u", reason);
-    note_loss(j, reason);
+    bool reached = note_loss(j, reason);
     j->intro = NULL;
     enter(j, INTRO_NONE);
     rend_unbind(j);
-    if (++j->losses >= FAST_RETRIES)
+    // Points that fail are soon no longer tried; whoever is before them may fail for ever.
+    if (!reached && ++j->losses >= FAST_RETRIES)
         j->not_before_ms = client_now_ms(j->visit->client) + 1000;
     join_advance(j);
 }

@@ -16,30 +16,35 @@ static const struct trouble *find(const struct visit *v, const uint8_t auth_key[
     return NULL;
 }
 
-static struct trouble *add(struct visit *v, const uint8_t auth_key[32])
+static void take_out(struct visit *v, unsigned i)
 {
-    if (v->n_troubles == TROUBLES_MAX) // the oldest comes first
-        memmove(&v->troubles[0], &v->troubles[1], --v->n_troubles * sizeof(v->troubles[0]));
-    struct trouble *t = &v->troubles[v->n_troubles++];
-    *t = (struct trouble){.since_ms = client_now_ms(v->client)};
-    memcpy(t->auth_key, auth_key, sizeof(t->auth_key));
-    return t;
+    memmove(&v->troubles[i], &v->troubles[i + 1], (--v->n_troubles - i) * sizeof(v->troubles[0]));
 }
 
+// The latest comes last: what goes on failing is not forgotten.
 void trouble_note(struct visit *v, const uint8_t auth_key[32], enum trouble_kind kind)
 {
     const struct trouble *known = find(v, auth_key);
-    struct trouble *t = known ? &v->troubles[known - v->troubles] : add(v, auth_key);
-    t->error |= kind == TROUBLE_ERROR;
-    t->timed_out |= kind == TROUBLE_TIMEOUT;
-    t->unreachable += kind == TROUBLE_UNREACHABLE;
+    struct trouble t = {.at_ms = 0};
+    if (known) {
+        t = *known;
+        take_out(v, (unsigned)(known - v->troubles));
+    } else if (v->n_troubles == TROUBLES_MAX) {
+        take_out(v, 0);
+    }
+    memcpy(t.auth_key, auth_key, sizeof(t.auth_key));
+    t.at_ms = client_now_ms(v->client);
+    t.error |= kind == TROUBLE_ERROR;
+    t.timed_out |= kind == TROUBLE_TIMEOUT;
+    t.unreachable += kind == TROUBLE_UNREACHABLE;
+    v->troubles[v->n_troubles++] = t;
 }
 
 void trouble_expire(struct visit *v)
 {
     unsigned expired = 0;
     uint64_t now = client_now_ms(v->client);
-    while (expired < v->n_troubles && now - v->troubles[expired].since_ms >= TROUBLE_FORGOTTEN_MS)
+    while (expired < v->n_troubles && now - v->troubles[expired].at_ms >= TROUBLE_FORGOTTEN_MS)
         expired++;
     v->n_troubles -= expired;
     memmove(&v->troubles[0], &v->troubles[expired], v->n_troubles * sizeof(v->troubles[0]));

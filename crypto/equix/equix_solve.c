@@ -158,7 +158,7 @@ static inline __attribute__((always_inline)) void put_sums(const struct equix_ta
                                                            unsigned bucket, unsigned place)
 {
     uint64_t carried = raised_value + ((uint64_t)(bucket != 0) << PLACE_BITS); // from lower bits
-    unsigned fine = fine_of(-(carried & ~(uint64_t)PLACE_MASK)), n = t->fine_count[fine];
+    unsigned fine = fine_of(-carried), n = t->fine_count[fine];
     uint64_t pair = (uint64_t)bucket << 2 * PLACE_BITS | place << PLACE_BITS;
     for (unsigned k = 0; k < AT_ONCE; k++)
         put_sum(to, carried, t->fine[fine][k], pair, k < n);
@@ -190,20 +190,36 @@ struct findings {
     struct equix_solution *out;
 };
 
-// The sum of all eight: those in a fine bucket with which it is zero.
-static void find_with(const struct equix_tables *t, uint64_t raised_value, unsigned bucket,
-                      unsigned place, struct findings *f)
+static inline bool is_zero_sum(uint64_t sum)
+{
+    return (sum >> (PLACE_BITS + FINE_BITS) & ((1u << EQUIX_STAGE_BITS) - 1)) == 0;
+}
+
+static void take_findings(const struct equix_tables *t, uint64_t carried, unsigned bucket,
+                          unsigned place, struct findings *f)
 {
     const struct stage *from = &t->even;
-    uint64_t carried = raised_value + ((uint64_t)(bucket != 0) << PLACE_BITS);
-    unsigned fine = fine_of(-(carried & ~(uint64_t)PLACE_MASK)), n = t->fine_count[fine];
-    for (unsigned k = 0; k < n && f->n < EQUIX_SOLUTIONS_MAX; k++) {
+    unsigned fine = fine_of(-carried);
+    for (unsigned k = 0; k < t->fine_count[fine] && f->n < EQUIX_SOLUTIONS_MAX; k++) {
         uint64_t sum = carried + t->fine[fine][k];
-        if (sum >> (PLACE_BITS + FINE_BITS) & ((1u << EQUIX_STAGE_BITS) - 1))
-            continue;
-        words_of_eight(t, from->entries[bucket][place],
-                       from->entries[mirrored(bucket)][sum & PLACE_MASK], f->out[f->n++].words);
+        if (is_zero_sum(sum))
+            words_of_eight(t, from->entries[bucket][place],
+                           from->entries[mirrored(bucket)][sum & PLACE_MASK], f->out[f->n++].words);
     }
+}
+
+// The sum of all eight. There are few that are zero: they are looked at closer.
+static inline __attribute__((always_inline)) void find_with(const struct equix_tables *t,
+                                                            uint64_t raised_value, unsigned bucket,
+                                                            unsigned place, struct findings *f)
+{
+    uint64_t carried = raised_value + ((uint64_t)(bucket != 0) << PLACE_BITS);
+    unsigned fine = fine_of(-carried);
+    bool found = t->fine_count[fine] > AT_ONCE;
+    for (unsigned k = 0; k < AT_ONCE; k++) // with what is left, where none is
+        found |= is_zero_sum(carried + t->fine[fine][k]);
+    if (found)
+        take_findings(t, carried, bucket, place, f);
 }
 
 static void find_zero_sums(struct equix_tables *t, struct findings *f)

@@ -213,8 +213,8 @@ static int sign(const struct options *o)
 {
     char error[KEY_DIRECTORY_ERROR_MAX];
     struct key_directory d;
-    struct time_period first;
-    uint64_t n;
+    struct time_period first = {0};
+    uint64_t n = 0;
     if (!o->out || !*o->out)
         return complain("--out: found nothing, expected a file");
     if (access(o->out, F_OK) == 0)

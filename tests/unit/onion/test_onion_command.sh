@@ -89,7 +89,8 @@ bad 'a file already' sign two --periods 3 --out keys
 if tor=$(PATH=$PATH:/usr/sbin command -v tor); then
     mkdir -m 700 data
     rm two/hostname
-    : >torrc >log
+    : >torrc
+    : >log
     "$tor" -f torrc --defaults-torrc torrc --DataDirectory "$dir/data" --SocksPort 0 --DisableNetwork 1 \
         --HiddenServiceDir "$dir/two" --HiddenServicePort 80 --ClientOnionAuthDir "$dir/visitor" \
         --Log 'info stdout' >log 2>&1 &

@@ -7,7 +7,7 @@ import os
 FILES = ("test_directory", "test_directory_client", "test_forwarding", "test_relay_crypto", "test_clients",
          "test_process", "test_hostile", "test_interactive", "test_command", "test_streams", "test_dircache",
          "test_onion_hostile", "test_hsdir", "test_end", "test_onion", "test_onion_offline",
-         "test_onion_publish", "test_client_bootstrap", "test_origin", "test_onion_client", "test_onion_matrix")
+         "test_onion_publish", "test_client_bootstrap", "test_origin", "test_onion_client", "test_onion_service", "test_onion_matrix")
 CASES = []
 
 

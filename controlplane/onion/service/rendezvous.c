@@ -245,8 +245,8 @@ static void look_at(struct rendezvous *r, uint64_t now_ms)
 {
     if (r->state != RENDEZVOUS_JOINED && now_ms >= r->deadline_ms)
         fail(r, "it took too long");
-    else if (r->state == RENDEZVOUS_JOINED && r->n_targets == 0 &&
-             now_ms - r->idle_since_ms >= RENDEZVOUS_IDLE_MS)
+    else if (r->state == RENDEZVOUS_JOINED &&
+             (r->ends || (r->n_targets == 0 && now_ms - r->idle_since_ms >= RENDEZVOUS_IDLE_MS)))
         service_rendezvous_free(r);
 }
 

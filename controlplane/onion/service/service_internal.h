@@ -181,6 +181,7 @@ struct rendezvous {
     unsigned n_targets;
     uint64_t begun_streams; // ever
     uint64_t idle_since_ms;
+    bool ends; // the visitor did what it may not: its circuit is closed soon, after END went out
 };
 
 TAILQ_HEAD(rendezvous_list, rendezvous);
@@ -205,7 +206,7 @@ enum {
 struct target;
 TAILQ_HEAD(target_list, target);
 
-// BEGIN came. The circuit may be closed when it returns, and `r` gone.
+// BEGIN came.
 void target_begin(struct rendezvous *r, struct circuit *c, uint16_t stream_id, const uint8_t *body,
                   size_t length);
 // The rendezvous goes, and its streams with it.

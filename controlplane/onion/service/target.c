@@ -297,7 +297,8 @@ static const struct config_onion_port *choose_port(const struct config_onion_ser
     return chosen;
 }
 
-// END says nothing of why (8.41).
+// END says nothing of why (8.41). The circuit is closed only once it must have gone out: DESTROY
+// would overtake it.
 static void refuse(struct rendezvous *r, struct circuit *c, uint16_t stream_id,
                    enum end_reason reason, bool close, const char *why)
 {
@@ -305,8 +306,7 @@ static void refuse(struct rendezvous *r, struct circuit *c, uint16_t stream_id,
     log_info("onion service: a visitor's stream is refused%s: %s",
              close ? ", and its circuit closed" : "", why);
     stream_refuse(c, stream_id, reason);
-    if (close)
-        service_rendezvous_free(r);
+    r->ends |= close;
 }
 
 static void add(struct rendezvous *r, struct target *t)
@@ -331,6 +331,10 @@ void target_begin(struct rendezvous *r, struct circuit *c, uint16_t stream_id, c
     const struct config_onion_port *to = port ? choose_port(config, port) : NULL;
     if (port == 0) {
         refuse(r, c, stream_id, END_TORPROTOCOL, false, "its BEGIN is malformed");
+        return;
+    }
+    if (r->ends) {
+        refuse(r, c, stream_id, END_DONE, false, "its circuit ends");
         return;
     }
     if (config->max_streams > 0 && r->n_targets >= config->max_streams) {

@@ -268,6 +268,10 @@ static void test_unknown_port(void **state)
     assert_null(world_begin(oc, 1, ":81"));
     assert_int_equal(oc->refusals, 1);
     assert_int_equal(oc->refused_with, END_DONE);
+    assert_int_equal(oc->state, ORIGIN_OPEN); // until END has gone out
+    assert_null(world_begin(oc, 2, ":80"));
+    assert_int_equal(oc->refusals, 2);
+    world_pass(1);
     assert_int_equal(oc->state, ORIGIN_CLOSED);
     assert_int_equal(world_service()->n_rendezvous, 0);
     world_close();
@@ -309,8 +313,9 @@ static void test_max_streams(void **state)
     oc = open_visited(two_streams_strictly);
     for (uint16_t i = 1; i <= 3; i++)
         world_begin(oc, i, ":80");
+    assert_int_equal(oc->refused_with, END_DONE);
+    world_pass(1);
     assert_int_equal(oc->state, ORIGIN_CLOSED);
-    world_run();
     assert_int_equal(world_service()->n_streams, 0);
     world_close();
     close(fd);

@@ -99,14 +99,19 @@ static struct blob *unpack(const struct hsdir_request *r, const struct dir_answe
                : NULL;
 }
 
-static void fetched(struct hsdir_request *r, const struct dir_answer *answer)
+static void take(struct hsdir_request *r, const struct dir_answer *answer)
 {
-    if (answer->status == 404) {
-        finish(r, HSDIR_REQUEST_NOT_FOUND, NULL);
-        return;
+    struct blob *text = NULL;
+    enum hsdir_result result = HSDIR_REQUEST_REFUSED;
+    if (answer->status == 200) {
+        text = r->text ? NULL : unpack(r, answer);
+        result = r->text || text ? HSDIR_REQUEST_DONE : HSDIR_REQUEST_REFUSED;
+    } else if (answer->status == 404 && !r->text) {
+        result = HSDIR_REQUEST_NOT_FOUND;
+    } else if (answer->status >= 500) {
+        result = HSDIR_REQUEST_FAILED;
     }
-    struct blob *text = answer->status == 200 ? unpack(r, answer) : NULL;
-    finish(r, text ? HSDIR_REQUEST_DONE : HSDIR_REQUEST_REFUSED, text);
+    finish(r, result, text);
     blob_drop(text);
 }
 
@@ -117,10 +122,7 @@ static void answered(void *user, const struct dir_answer *answer)
     if (answer->result == DIR_ANSWERED) {
         log_info("onion: an HSDir answered %u (%s) to %s", answer->status, answer->reason,
                  r->text ? "a descriptor" : "a fetch");
-        if (!r->text)
-            fetched(r, answer);
-        else
-            finish(r, answer->status == 200 ? HSDIR_REQUEST_DONE : HSDIR_REQUEST_REFUSED, NULL);
+        take(r, answer);
     } else if (!r->connected) {
         try_again(r, answer->why);
     } else {

@@ -25,7 +25,7 @@ enum hsdir_result {
     HSDIR_REQUEST_DONE,      // fetched: with the text; published: 200
     HSDIR_REQUEST_NOT_FOUND, // 404
     HSDIR_REQUEST_REFUSED,   // another status: 400 for a descriptor that is not liked
-    HSDIR_REQUEST_FAILED,    // no circuit, no stream, or broken off
+    HSDIR_REQUEST_FAILED,    // no circuit, no stream, broken off, or it is too busy (503)
 };
 
 typedef void (*hsdir_done_fn)(void *user, enum hsdir_result result, struct blob *text);

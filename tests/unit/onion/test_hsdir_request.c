@@ -335,7 +335,7 @@ static void test_statuses(void **state)
     } cases[] = {
         {"HTTP/1.0 404 Not found\r\n\r\n", HSDIR_REQUEST_NOT_FOUND, HSDIR_REQUEST_REFUSED},
         {"HTTP/1.0 400 Bad request\r\n\r\n", HSDIR_REQUEST_REFUSED, HSDIR_REQUEST_REFUSED},
-        {"HTTP/1.0 503 Service unavailable\r\n\r\n", HSDIR_REQUEST_REFUSED, HSDIR_REQUEST_REFUSED},
+        {"HTTP/1.0 503 Service unavailable\r\n\r\n", HSDIR_REQUEST_FAILED, HSDIR_REQUEST_FAILED},
     };
     struct blob *text = blob_create("x", 1);
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

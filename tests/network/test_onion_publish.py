@@ -2,6 +2,7 @@
 """Descriptors of services in ramson: where they are, who can read them, and when they move on."""
 
 import os
+import re
 import socket
 import time
 
@@ -97,6 +98,28 @@ def onion_publish_hsfetch(net):
     if len(decode(text, address).introduction_points) != POINTS:
         raise Failure("what came has other introduction points")
     fetch(net.visitor, address, 100_000)
+
+
+@case(timeout=200, network=PUBLISHED)
+def onion_publish_restart(net):
+    """
+    ramson is killed and started again: its descriptors are of a higher revision, at all directories
+    """
+    lookups, host = Lookups(net), net.hosts["ramson"]
+    address = host.host("open")
+    before = wait_published(lookups, address)
+    host.restart()
+    host.wait_bootstrapped()
+
+    def newer():
+        texts = lookups.look(address)
+        return whole(texts) and all(revision(t) > revision(before[n]) for n, t in texts.items() if n in before)
+    wait_until(newer, 60, "newer descriptors are at all directories", 1)
+    wait_reachable(net.visitor, address)
+
+
+def revision(text):
+    return int(re.search(r"^revision-counter (\d+)$", text, re.M)[1])
 
 
 def hsfetch(port, address, timeout=60):

@@ -17,28 +17,13 @@
 static void free_if_done(struct socks_connection *c)
 {
     struct socks_server *server = c->server;
-    if (c->socket_open || c->stream)
+    if (c->bridge.socket_open || c->stream)
         return;
     TAILQ_REMOVE(&server->connections, c, entry);
     server->n_connections--;
     explicit_bzero(c, sizeof(*c));
     free(c);
     socks_server_drop(server);
-}
-
-static void socket_closed(uv_handle_t *handle)
-{
-    struct socks_connection *c = handle->data;
-    c->socket_open = false;
-    socks_output_clear(c);
-    free_if_done(c);
-}
-
-static void give_input(struct socks_connection *c)
-{
-    if (c->in)
-        socks_block_give(c->server, c->in);
-    c->in = NULL;
 }
 
 void socks_connection_abort(struct socks_connection *c)
@@ -49,13 +34,7 @@ void socks_connection_abort(struct socks_connection *c)
     c->state = SOCKS_CLOSED;
     c->deadline_s = 0;
     server->relay->counters.socks_open--;
-    if (c->dirty)
-        TAILQ_REMOVE(&server->dirty, c, dirty_entry);
-    c->dirty = false;
-    give_input(c);
-    if (c->writing_bytes == 0)
-        socks_output_clear(c);
-    uv_close(&c->socket.handle, socket_closed);
+    bridge_close(&c->bridge);
     if (c->stream)
         app_stream_close(c->stream);
 }
@@ -65,11 +44,9 @@ static void finish(struct socks_connection *c)
 {
     c->state = SOCKS_FLUSHING;
     c->deadline_s = c->server->relay->uptime_s + SOCKS_TIMEOUT_S;
-    if (c->reading)
-        uv_read_stop(&c->socket.stream);
-    c->reading = false;
-    give_input(c);
-    socks_connection_dirty(c);
+    bridge_stop_reading(&c->bridge);
+    bridge_forget_input(&c->bridge);
+    bridge_touch(&c->bridge);
 }
 
 void socks_connection_tick(struct socks_connection *c, uint32_t now_s)
@@ -88,7 +65,7 @@ void socks_connection_tick(struct socks_connection *c, uint32_t now_s)
 static bool reply(struct socks_connection *c, const struct writer *w)
 {
     c->reply_bytes += writer_length(w);
-    return socks_output_add(c, w->start, writer_length(w));
+    return bridge_add(&c->bridge, w->start, writer_length(w));
 }
 
 static void fail(struct socks_connection *c, int reason, unsigned extended)
@@ -121,7 +98,7 @@ static struct address peer_of(const struct socks_connection *c)
     struct address a = {0};
     int length = sizeof(at);
     if (c->listener->config->listen.path[0] ||
-        uv_tcp_getpeername(&c->socket.tcp, (struct sockaddr *)&at, &length) < 0)
+        uv_tcp_getpeername(&c->bridge.socket.tcp, (struct sockaddr *)&at, &length) < 0)
         return a;
     a.family = at.ss_family == AF_INET6 ? ADDRESS_IPV6 : ADDRESS_IPV4;
     if (a.family == ADDRESS_IPV6)
@@ -168,7 +145,7 @@ static void open_stream(struct socks_connection *c)
     }
     c->state = SOCKS_ASKED;
     c->deadline_s = 0; // the stream's own counts now
-    if (c->in)
+    if (bridge_waiting(&c->bridge) > 0)
         app_stream_wake(c->stream);
 }
 
@@ -220,7 +197,7 @@ static void take_request(struct socks_connection *c)
 
 static void advance_handshake(struct socks_connection *c)
 {
-    struct socks_block *in = c->in;
+    struct bridge_block *in = c->bridge.in;
     uint8_t bytes[SOCKS_REPLY_MAX], *begin = in->bytes + in->start;
     struct writer w = writer_of(bytes, sizeof(bytes));
     struct reader r = reader_of(begin, in->end - in->start);
@@ -229,7 +206,7 @@ static void advance_handshake(struct socks_connection *c)
     explicit_bzero(begin, taken); // there may have been a password
     in->start += (uint32_t)taken;
     if (in->start == in->end)
-        give_input(c);
+        bridge_forget_input(&c->bridge);
     if (writer_length(&w) > 0 && !reply(c, &w)) {
         socks_connection_abort(c);
     } else if (progress == SOCKS_CLOSE) {
@@ -240,84 +217,96 @@ static void advance_handshake(struct socks_connection *c)
     }
 }
 
-// ---- bytes from the application
+// ---- the application's end
 
-static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+static struct socks_connection *connection_of(struct bridge *b)
 {
-    struct socks_connection *c = handle->data;
-    (void)suggested;
-    if (!c->in)
-        c->in = socks_block_take(c->server, false);
-    *out = c->in ? uv_buf_init((char *)c->in->bytes + c->in->end, SOCKS_BLOCK_BYTES - c->in->end)
-                 : uv_buf_init(NULL, 0);
+    return (struct socks_connection *)(void *)b;
 }
 
-static void stop_reading(struct socks_connection *c)
+static void came(struct bridge *b)
 {
-    uv_read_stop(&c->socket.stream);
-    c->reading = false;
+    struct socks_connection *c = connection_of(b);
+    if (c->state == SOCKS_HANDSHAKE)
+        advance_handshake(c);
+    else if (c->state == SOCKS_LINGERING)
+        bridge_forget_input(b);
+    else if (c->stream)
+        app_stream_wake(c->stream);
 }
 
 // As C tor: who closes before it is connected is gone; later, what it has sent goes on, then END.
-static void ended(struct socks_connection *c)
+static void ended(struct bridge *b)
 {
-    c->read_ended = true;
-    stop_reading(c);
+    struct socks_connection *c = connection_of(b);
     if (c->state == SOCKS_OPEN)
         app_stream_wake(c->stream);
     else
         socks_connection_abort(c);
 }
 
-static void take_bytes(struct socks_connection *c, size_t length)
+static void taken(struct bridge *b, size_t length)
 {
-    c->in->end += (uint32_t)length;
-    if (c->state == SOCKS_HANDSHAKE) {
-        advance_handshake(c);
-    } else if (c->state == SOCKS_LINGERING) {
-        give_input(c);
-    } else if (c->stream) {
-        app_stream_wake(c->stream);
-    }
+    struct socks_connection *c = connection_of(b);
+    c->reply_bytes -= length < c->reply_bytes ? length : c->reply_bytes;
+    if (c->state == SOCKS_FLUSHING)
+        c->deadline_s = c->server->relay->uptime_s + SOCKS_TIMEOUT_S;
 }
 
-// There is no room. If the stream takes what there is in this turn of the loop, reading can go on
-// without a word to the kernel; else it stops, the second time.
-static void have_no_room(struct socks_connection *c)
+// Whoever closes a socket before it has read all resets the connection, and the other side may lose
+// what it has not read yet. So the application closes first, if it does so soon.
+static void linger(struct socks_connection *c)
 {
-    if (c->in && !c->in_waited)
-        c->in_waited = true;
-    else
-        stop_reading(c);
-}
-
-static void have_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *room)
-{
-    struct socks_connection *c = stream->data;
-    (void)room;
-    if (length > 0) {
-        take_bytes(c, (size_t)length);
-        return;
-    }
-    if (c->in && c->in->start == c->in->end)
-        give_input(c);
-    if (length == UV_EOF)
-        ended(c);
-    else if (length == UV_ENOBUFS)
-        have_no_room(c);
-    else if (length < 0)
+    c->state = SOCKS_LINGERING;
+    c->deadline_s = c->server->relay->uptime_s + SOCKS_LINGER_S;
+    if (c->bridge.read_ended || !bridge_shut_down(&c->bridge))
         socks_connection_abort(c);
+    else
+        socks_connection_read(c);
 }
+
+// Also when nothing is held, as before: that all has gone is what the other side's rate is raised
+// by.
+static void flushed(struct bridge *b)
+{
+    struct socks_connection *c = connection_of(b);
+    if (c->stream)
+        app_stream_set_held(c->stream, b->out_bytes - c->reply_bytes);
+    if (c->state == SOCKS_FLUSHING && b->out_bytes == 0)
+        linger(c);
+}
+
+static void failed(struct bridge *b, enum bridge_failure why)
+{
+    struct socks_connection *c = connection_of(b);
+    if (why == BRIDGE_MEMORY) {
+        c->server->relay->counters.drop_socks_memory++;
+        log_info("socks: a connection is closed: %zu bytes wait for its application, and memory is "
+                 "short",
+                 b->out_bytes);
+    }
+    socks_connection_abort(c);
+}
+
+static void closed(struct bridge *b)
+{
+    free_if_done(connection_of(b));
+}
+
+static const struct bridge_ops bridge_ops = {
+    .came = came,
+    .ended = ended,
+    .flushed = flushed,
+    .taken = taken,
+    .failed = failed,
+    .closed = closed,
+};
 
 void socks_connection_read(struct socks_connection *c)
 {
-    bool wanted = c->state == SOCKS_HANDSHAKE || c->state == SOCKS_ASKED ||
-                  c->state == SOCKS_OPEN || c->state == SOCKS_LINGERING;
-    if (c->reading || c->read_ended || !wanted || (c->in && c->in->end == SOCKS_BLOCK_BYTES))
-        return;
-    c->reading = uv_read_start(&c->socket.stream, give_room, have_read) == 0;
-    if (!c->reading)
-        socks_connection_abort(c);
+    if (c->state == SOCKS_HANDSHAKE || c->state == SOCKS_ASKED || c->state == SOCKS_OPEN ||
+        c->state == SOCKS_LINGERING)
+        bridge_read(&c->bridge);
 }
 
 // ---- its stream
@@ -345,25 +334,17 @@ static void stream_resolved(struct app_stream *s, const struct app_answer *answe
 static void stream_data(struct app_stream *s, const uint8_t *bytes, size_t length)
 {
     struct socks_connection *c = app_stream_user(s);
-    if (c->state == SOCKS_OPEN && !socks_output_add(c, bytes, length))
+    if (c->state == SOCKS_OPEN && !bridge_add(&c->bridge, bytes, length))
         socks_connection_abort(c);
 }
 
 static int stream_produce(struct app_stream *s, uint8_t *out, size_t capacity)
 {
     struct socks_connection *c = app_stream_user(s);
-    struct socks_block *in = c->in;
-    if (!in || in->start == in->end)
-        return c->read_ended && c->state == SOCKS_OPEN ? STREAM_END : 0;
-    size_t there = in->end - in->start, n = capacity < there ? capacity : there;
-    memcpy(out, in->bytes + in->start, n);
-    in->start += (uint32_t)n;
-    if (in->start == in->end) {
-        give_input(c);
-        c->in_waited = false;
-        socks_connection_read(c);
-    }
-    return (int)n;
+    size_t n = bridge_take(&c->bridge, out, capacity);
+    if (n > 0)
+        return (int)n;
+    return c->bridge.read_ended && c->state == SOCKS_OPEN ? STREAM_END : 0;
 }
 
 static void stream_closed(struct app_stream *s, enum end_reason reason, enum app_failure failure)
@@ -391,7 +372,7 @@ const struct app_stream_ops socks_stream_ops = {
 void socks_connection_accept(struct socks_listener *listener)
 {
     struct socks_server *server = listener->server;
-    struct uv_loop_s *loop = server->relay->loop;
+    bool is_pipe = listener->config->listen.path[0] != '\0';
     struct socks_connection *c = calloc(1, sizeof(*c));
     if (!c) {
         listener->accept_waits = true; // the loop asks for no other until this one is accepted
@@ -400,19 +381,14 @@ void socks_connection_accept(struct socks_listener *listener)
     listener->accept_waits = false;
     c->listener = listener;
     c->server = server;
-    c->socket_open = true;
-    if (listener->config->listen.path[0])
-        uv_pipe_init(loop, &c->socket.pipe, 0);
-    else
-        uv_tcp_init(loop, &c->socket.tcp);
-    c->socket.handle.data = c;
+    bridge_init(&c->bridge, server->bridges, is_pipe, &bridge_ops);
     TAILQ_INSERT_TAIL(&server->connections, c, entry);
     server->n_connections++;
     server->holders++;
     server->relay->counters.socks_accepted++;
     server->relay->counters.socks_open++;
     c->deadline_s = server->relay->uptime_s + SOCKS_TIMEOUT_S;
-    bool accepted = uv_accept(&listener->socket.stream, &c->socket.stream) == 0;
+    bool accepted = uv_accept(&listener->socket.stream, &c->bridge.socket.stream) == 0;
     bool too_many = server->n_connections > server->connections_max;
     if (too_many)
         server->relay->counters.drop_socks_limit++;
@@ -420,7 +396,7 @@ void socks_connection_accept(struct socks_listener *listener)
         socks_connection_abort(c);
         return;
     }
-    if (!listener->config->listen.path[0])
-        uv_tcp_nodelay(&c->socket.tcp, 1); // pieces are large where they can be
+    if (!is_pipe)
+        uv_tcp_nodelay(&c->bridge.socket.tcp, 1); // pieces are large where they can be
     socks_connection_read(c);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// All listeners together: their start and end, and what happens once in a turn of the loop and once
-// in a second.
+// All listeners together: their start and end, and what happens once in a second.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,47 +13,7 @@ void socks_server_drop(struct socks_server *server)
 {
     if (--server->holders > 0)
         return;
-    while (server->kept) {
-        struct socks_block *next = server->kept->next;
-        free(server->kept);
-        server->kept = next;
-    }
     free(server);
-}
-
-// ---- once in a turn of the loop
-
-// Right after the loop has looked for what is new. Data that came after that, or before, does not
-// let it sleep.
-static void flush_all(uv_check_t *handle)
-{
-    struct socks_server *server = handle->data;
-    struct socks_connection *c;
-    while ((c = TAILQ_FIRST(&server->dirty))) {
-        TAILQ_REMOVE(&server->dirty, c, dirty_entry);
-        c->dirty = false;
-        socks_connection_flush(c);
-    }
-    uv_idle_stop(&server->no_sleep);
-    uv_check_stop(handle);
-}
-
-static void no_sleep(uv_idle_t *handle)
-{
-    (void)handle;
-}
-
-void socks_connection_dirty(struct socks_connection *c)
-{
-    struct socks_server *server = c->server;
-    if (c->dirty || c->state == SOCKS_CLOSED)
-        return;
-    c->dirty = true;
-    TAILQ_INSERT_TAIL(&server->dirty, c, dirty_entry);
-    if (!uv_is_active((uv_handle_t *)&server->after_poll)) {
-        uv_check_start(&server->after_poll, flush_all);
-        uv_idle_start(&server->no_sleep, no_sleep);
-    }
 }
 
 // ---- once in a second
@@ -93,35 +52,22 @@ void socks_complain(struct socks_connection *c, enum socks_complaint what, bool 
 
 // ---- start and end
 
-static void handle_closed(uv_handle_t *handle)
-{
-    socks_server_drop(handle->data);
-}
-
-static void start_loop_handles(struct socks_server *server)
-{
-    server->after_poll.data = server->no_sleep.data = server;
-    uv_check_init(server->relay->loop, &server->after_poll);
-    uv_idle_init(server->relay->loop, &server->no_sleep);
-    server->holders += 2;
-}
-
 struct socks_server *socks_server_create(struct origin *origin, char *error, size_t error_size)
 {
     const struct config *config = origin->relay->config;
     struct socks_server *server = calloc(1, sizeof(*server));
-    if (!server) {
+    if (server)
+        server->bridges = bridges_create(origin->relay->loop, SOCKS_BLOCKS_MAX);
+    if (!server || !server->bridges) {
+        free(server);
         snprintf(error, error_size, "socks: no memory");
         return NULL;
     }
     server->origin = origin;
     server->relay = origin->relay;
     server->connections_max = SOCKS_CONNECTIONS_MAX;
-    server->blocks_max = SOCKS_BLOCKS_MAX;
     server->holders = 1;
     TAILQ_INIT(&server->connections);
-    TAILQ_INIT(&server->dirty);
-    start_loop_handles(server);
     for (unsigned i = 0; i < config->socks_count; i++) {
         struct socks_listener *listener = &server->listeners[i];
         char why[256];
@@ -147,7 +93,6 @@ void socks_server_free(struct socks_server *server)
         socks_listener_close(&server->listeners[i]);
     TAILQ_FOREACH(c, &server->connections, entry)
     socks_connection_abort(c);
-    uv_close((uv_handle_t *)&server->after_poll, handle_closed);
-    uv_close((uv_handle_t *)&server->no_sleep, handle_closed);
+    bridges_free(server->bridges);
     socks_server_drop(server);
 }

@@ -395,7 +395,7 @@ static void test_slow_reader(void **state)
     desk_expect_end(&desk, fd);
     close(fd);
     desk_turn(&desk);
-    assert_true(desk.server->n_blocks <= SOCKS_BLOCKS_KEPT);
+    assert_true(desk.server->bridges->n_blocks <= BRIDGE_BLOCKS_KEPT);
     free(sent);
     free(got);
     desk_close(&desk);
@@ -477,7 +477,7 @@ static void test_slow_stream(void **state)
             quiet = n > 0 ? 0 : quiet + 1;
             said += n > 0 ? (size_t)n : 0;
             desk_turn(&desk);
-            assert_true(desk.server->n_blocks - desk.server->n_kept <= 1);
+            assert_true(desk.server->bridges->n_blocks - desk.server->bridges->n_kept <= 1);
         }
         if (said == MUCH)
             shutdown(fd, SHUT_WR);
@@ -505,7 +505,7 @@ static void expect_gone(struct desk *desk)
     desk_turn(desk);
     assert_int_equal(socks_server_connections(desk->server), 0);
     assert_int_equal(desk->relay.counters.socks_open, 0);
-    assert_int_equal(desk->server->n_blocks, desk->server->n_kept);
+    assert_int_equal(desk->server->bridges->n_blocks, desk->server->bridges->n_kept);
 }
 
 static void test_application_goes(void **state)
@@ -645,7 +645,8 @@ static void test_time_outs(void **state)
     desk_tick(&desk, SOCKS_TIMEOUT_S - 1);
     assert_int_equal(socks_server_connections(desk.server), 1);
     const struct socks_connection *c = TAILQ_FIRST(&desk.server->connections);
-    for (size_t before = c->out_bytes; c->out_bytes == before;) // the kernel's part goes first
+    for (size_t before = c->bridge.out_bytes;
+         c->bridge.out_bytes == before;) // the kernel's part goes first
         assert_true(desk_hear(&desk, fd, bytes, 64 * 1024) > 0);
     desk_tick(&desk, SOCKS_TIMEOUT_S - 1);
     assert_int_equal(socks_server_connections(desk.server), 1);
@@ -695,16 +696,17 @@ static void test_memory(void **state)
                       *sl = desk_ask_connected(&desk, light);
     sh->ops->data(sh, bytes, MUCH);
     desk_turn(&desk);
-    unsigned in_use = desk.server->n_blocks - desk.server->n_kept;
+    struct bridges *bridges = desk.server->bridges;
+    unsigned in_use = bridges->n_blocks - bridges->n_kept;
     assert_true(in_use > 1);
-    while (desk.server->kept) { // nothing to spare
-        struct socks_block *block = desk.server->kept;
-        desk.server->kept = block->next;
-        desk.server->n_kept--;
-        desk.server->n_blocks--;
+    while (bridges->kept) { // nothing to spare
+        struct bridge_block *block = bridges->kept;
+        bridges->kept = block->next;
+        bridges->n_kept--;
+        bridges->n_blocks--;
         free(block);
     }
-    desk.server->blocks_max = in_use;
+    bridges->blocks_max = in_use;
     DESK_SAY(&desk, light, "hello");
     assert_int_equal(fake_stream_pull(sl, few, sizeof(few), &ended), 0);
     sl->ops->data(sl, (const uint8_t *)"light", 5);
@@ -716,7 +718,7 @@ static void test_memory(void **state)
     assert_int_equal(fake_stream_pull(sl, few, sizeof(few), &ended), 5);
     assert_memory_equal(few, "hello", 5);
     // The heaviest itself wants more.
-    desk.server->blocks_max = 1;
+    bridges->blocks_max = 1;
     sl->ops->data(sl, bytes, MUCH);
     desk_turn(&desk);
     assert_true(sl->closed);

@@ -383,7 +383,7 @@ static void test_pow(void **state)
 
 static void write_file(const char *directory, const char *name, const char *text)
 {
-    char path[1200];
+    char path[1300];
     snprintf(path, sizeof(path), "%s/%s", directory, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);

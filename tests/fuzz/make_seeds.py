@@ -90,6 +90,9 @@ seed("rendezvous2", "short", ones(64))
 seed("rendezvous2", "padded", ones(148))
 seed("onion_address", "good", b"www.25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid.onion")
 
+seed("service_begin", "plain", b":80\0")
+seed("service_begin", "named", b"example.onion:65535\0\0\0\0\1")
+
 
 def step(kind, circuit, argument, body=b""):
     return struct.pack(">BBH", kind * 4 + circuit, argument, len(body)) + body

@@ -14,6 +14,7 @@
 #include "origin/circuit/origin_circuit.h"
 #include "origin/node/node.h"
 #include "origin/origin.h"
+#include "origin/pool/circuit_pool.h"
 #include "relay.h"
 
 // Introductions that are remembered by their cookie: for five minutes at least (8.31).
@@ -120,6 +121,8 @@ static void tick(struct onion_service *s)
         replay_set_turn(&s->cookies);
         s->cookies_turned_ms = now_ms;
     }
+    if (!s->config->single_onion)
+        circuit_pool_note_internal(s->origin->pool); // for who comes
     intro_points_tick(s);
     if (s->pow)
         pow_defence_tick(s->pow);

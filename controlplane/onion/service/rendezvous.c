@@ -12,6 +12,7 @@
 #include "onion/service/service_internal.h"
 #include "origin/circuit/origin_circuit.h"
 #include "origin/origin.h"
+#include "origin/pool/circuit_pool.h"
 #include "relay.h"
 
 static const char *name_of(const struct rendezvous *r)
@@ -199,6 +200,24 @@ static struct path_request request_of(const struct rendezvous *r)
     };
 }
 
+// One that is ready needs one hop more; at the second try it may be what is wrong.
+static bool take_ready(struct rendezvous *r)
+{
+    struct circuit_pool *pool = r->service->origin->pool;
+    bool wanted = r->tries == 0 && !r->service->config->single_onion;
+    struct origin_circuit *oc =
+        wanted ? circuit_pool_take_internal_to(pool, r->point.target.rsa_id) : NULL;
+    if (!oc)
+        return false;
+    origin_circuit_set_user(oc, ORIGIN_SERVICE_REND, &ops, r);
+    if (!origin_circuit_extend(oc, &r->point)) {
+        origin_circuit_close(oc);
+        return false;
+    }
+    r->circuit = oc;
+    return true;
+}
+
 // It waits on, or has a circuit, or is gone.
 static void launch(struct rendezvous *r)
 {
@@ -208,8 +227,9 @@ static void launch(struct rendezvous *r)
         fail(r, "the visitor's key is none");
         return;
     }
-    int error = origin_circuit_launch(r->service->origin, ORIGIN_SERVICE_REND, &request, &ops, r,
-                                      &r->circuit, &why);
+    int error = take_ready(r) ? 0
+                              : origin_circuit_launch(r->service->origin, ORIGIN_SERVICE_REND,
+                                                      &request, &ops, r, &r->circuit, &why);
     if (error == 0) {
         r->tries++;
         set_state(r, RENDEZVOUS_BUILDING);

@@ -14,6 +14,7 @@
 
 #include "crypto/random.h"
 #include "onion/pow/pow.h"
+#include "origin/pool/circuit_pool.h"
 
 struct world world;
 
@@ -124,6 +125,51 @@ int origin_circuit_launch(struct origin *origin, enum origin_purpose purpose,
     TAILQ_INSERT_TAIL(&world.circuits, oc, entry);
     *out = oc;
     return 0;
+}
+
+struct origin_circuit *world_make_ready(void)
+{
+    struct origin_circuit *oc = calloc(1, sizeof(*oc));
+    oc->circuit.oc = oc;
+    oc->purpose = ORIGIN_CLIENT_REND;
+    oc->state = ORIGIN_OPEN;
+    oc->path.n_hops = 3;
+    TAILQ_INSERT_TAIL(&world.circuits, oc, entry);
+    world.ready = oc;
+    return oc;
+}
+
+struct origin_circuit *circuit_pool_take_internal_to(struct circuit_pool *pool,
+                                                     const uint8_t rsa_id[20])
+{
+    struct origin_circuit *oc = world.ready;
+    (void)pool, (void)rsa_id;
+    world.ready = NULL;
+    return oc;
+}
+
+void circuit_pool_note_internal(struct circuit_pool *pool)
+{
+    (void)pool;
+    world.noted++;
+}
+
+void origin_circuit_set_user(struct origin_circuit *oc, enum origin_purpose purpose,
+                             const struct origin_circuit_ops *ops, void *user)
+{
+    oc->purpose = purpose;
+    oc->ops = ops;
+    oc->user = user;
+}
+
+bool origin_circuit_extend(struct origin_circuit *oc, const struct own_circuit_hop *hop)
+{
+    assert_int_equal(oc->state, ORIGIN_OPEN);
+    if (world.no_extend)
+        return false;
+    oc->path.hops[oc->path.n_hops++] = *hop;
+    oc->state = ORIGIN_BUILDING;
+    return true;
 }
 
 static void end_stream(struct stream *s, enum end_reason reason)

@@ -73,11 +73,14 @@ struct world {
     struct origin origin;
     uint64_t now_ms;
     bool may_build;
-    int launch_error;    // 0: it works
-    bool no_layer;       // own_circuit_add_onion_layer fails
-    bool no_streams;     // stream_accept fails
-    unsigned next_relay; // to be drawn
-    unsigned n_relays;   // listed
+    int launch_error;             // 0: it works
+    struct origin_circuit *ready; // of the pool
+    unsigned noted;               // that some should be ready
+    bool no_extend;               // origin_circuit_extend fails
+    bool no_layer;                // own_circuit_add_onion_layer fails
+    bool no_streams;              // stream_accept fails
+    unsigned next_relay;          // to be drawn
+    unsigned n_relays;            // listed
     struct node nodes[WORLD_RELAYS];
     struct router_status statuses[WORLD_RELAYS];
     unsigned changes; // service_descriptors_changed
@@ -102,6 +105,8 @@ void world_pass(unsigned seconds);
 // What the loop has to do, and streams' ends.
 void world_run(void);
 
+// The pool has a circuit that is ready.
+struct origin_circuit *world_make_ready(void);
 // The newest of this purpose in this state; NULL: none.
 struct origin_circuit *world_circuit(enum origin_purpose purpose, enum origin_circuit_state state);
 unsigned world_count(enum origin_purpose purpose, enum origin_circuit_state state);

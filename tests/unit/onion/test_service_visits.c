@@ -97,6 +97,36 @@ static void test_meets(void **state)
     world_close();
 }
 
+// A circuit that is ready needs only one hop more; when that fails, one is made.
+static void test_ready_circuit(void **state)
+{
+    (void)state;
+    open_established(NULL);
+    assert_true(world.noted > 0);
+    struct origin_circuit *ready = world_make_ready();
+    struct visitor v = comes(1, 0);
+    assert_true(says(&v));
+    assert_ptr_equal(world_circuit(ORIGIN_SERVICE_REND, ORIGIN_BUILDING), ready);
+    assert_int_equal(ready->path.n_hops, 4);
+    assert_memory_equal(ready->path.hops[3].target.rsa_id, v.at.target.rsa_id, 20);
+    world_circuit_opens(ready);
+    expect_agreed(&v, 1, ready);
+    ready = world_make_ready();
+    world.no_extend = true;
+    v = comes(2, 0);
+    assert_true(says(&v));
+    assert_int_equal(ready->state, ORIGIN_CLOSED);
+    struct origin_circuit *made = world_circuit(ORIGIN_SERVICE_REND, ORIGIN_BUILDING);
+    ready = world_make_ready(); // a second try does not trust what was ready
+    world_circuit_dies(made);
+    made = world_circuit(ORIGIN_SERVICE_REND, ORIGIN_BUILDING);
+    assert_int_equal(made->request.kind, PATH_VANGUARDS);
+    world_circuit_opens(made);
+    expect_agreed(&v, 2, made);
+    ready->state = ORIGIN_CLOSED;
+    world_close();
+}
+
 static void test_replays(void **state)
 {
     (void)state;
@@ -421,13 +451,13 @@ static void test_idle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_meets),         cmocka_unit_test(test_replays),
-        cmocka_unit_test(test_full_memory),   cmocka_unit_test(test_full_cookies),
-        cmocka_unit_test(test_hostile),       cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_bad_points),    cmocka_unit_test(test_dead_point),
-        cmocka_unit_test(test_point_goes),    cmocka_unit_test(test_waiting),
-        cmocka_unit_test(test_proof_of_work), cmocka_unit_test(test_single_onion),
-        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_meets),        cmocka_unit_test(test_ready_circuit),
+        cmocka_unit_test(test_replays),      cmocka_unit_test(test_full_memory),
+        cmocka_unit_test(test_full_cookies), cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_unreadable),   cmocka_unit_test(test_bad_points),
+        cmocka_unit_test(test_dead_point),   cmocka_unit_test(test_point_goes),
+        cmocka_unit_test(test_waiting),      cmocka_unit_test(test_proof_of_work),
+        cmocka_unit_test(test_single_onion), cmocka_unit_test(test_idle),
     };
     return crypto_init() != 0 || cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The demonstration behind ./demo.sh: a private Tor network with ramson as guard and as middle."""
+"""The demonstration behind ./demo.sh: a private Tor network with ramson as guard and as middle, and an
+onion service on ramson that is met through it."""
 
 import argparse
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import demo_onion
 import httpd
 from network import Network
 from process import Failure
@@ -107,8 +109,8 @@ def start_time(pid):
         return None
 
 
-def keep(net):
-    """Leaves the network up for use by hand."""
+def keep(net, visitor):
+    """Leaves the network up for use by hand; `visitor` as of demo_onion.show."""
     processes = [p.pid for p in net.processes() + [r.process for r in net.ramsons]]
     with open(STATE, "w") as file:
         json.dump({"namespace": net.namespace.name, "directory": net.directory,
@@ -123,7 +125,7 @@ The network is up. Its client has SOCKS at 127.0.0.1:9050, and ramson as its gua
 
   {inside} curl --socks5-hostname 127.0.0.1:9050 http://10.90.0.200/bytes/1000000 | sha256sum
   {inside} torsocks curl http://10.90.0.200/bytes/1000000 | sha256sum
-
+{demo_onion.by_hand(inside, visitor) if visitor else ""}
 ramson listens at {relay.address}:{OR_PORT}; logs are in {net.logs}.
 Its counters go to {relay.log} with: sudo kill -USR1 {relay.process.pid}
 
@@ -160,7 +162,7 @@ def alive(pid):
         return False
 
 
-def show(net, progress):
+def show(net, progress, report):
     relay = net.ramsons[0]
     entry = net.wait_listed([relay.name])[0]
     progress.done(f"the consensus of {len(net.authorities)} authorities lists {relay.name} "
@@ -168,6 +170,8 @@ def show(net, progress):
     download(net, progress, "guard", (relay.name, "exit0", "exit1"))
     download(net, progress, "middle", ("exit0", relay.name, "exit1"))
     summarize(relay)
+    print()
+    return None if net.stand_in else demo_onion.show(net, progress, report)
 
 
 def main():
@@ -175,6 +179,8 @@ def main():
     parser.add_argument("--ramson", help=argparse.SUPPRESS)
     parser.add_argument("--stand-in", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--keep", action="store_true", help="leave the network up")
+    parser.add_argument("--report", metavar="DIR",
+                        help="leave a page there that draws the onion service's circuits")
     parser.add_argument("--down", action="store_true", help="take down what --keep has left up")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -185,13 +191,13 @@ def main():
     if take_down():
         print("an earlier network was still up: taken down")
     progress = Progress()
-    net = Network(release=arguments.ramson, ramsons=1, build="release", prefix=PREFIX,
+    net = Network(release=arguments.ramson, ramsons=1, exits=5, build="release", prefix=PREFIX,
                   stand_in=arguments.stand_in, outlives=arguments.keep, say=progress.now)
     try:
         net.up()
-        show(net, progress)
+        visitor = show(net, progress, arguments.report)
         if arguments.keep:
-            keep(net)
+            keep(net, visitor)
         return 0
     except KeyboardInterrupt:
         progress.done("interrupted")

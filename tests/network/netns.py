@@ -54,7 +54,7 @@ class Namespace:
 def remove_stale(prefix):
     """Removes namespaces whose maker was killed before it could."""
     for line in ip("netns", "list").splitlines():
-        match = re.match(rf"({re.escape(prefix)}-(\d+)(?:-far)?)(?=\s|$)", line)
+        match = re.match(rf"({re.escape(prefix)}-(\d+)(?:-far\d*)?)(?=\s|$)", line)
         if match and not os.path.exists(f"/proc/{match[2]}"):
             # A demo that was left up on purpose still has its processes.
             if not ip("netns", "pids", match[1]).strip():

@@ -50,7 +50,7 @@ def all_at_once(jobs):
 class Process:
     """Runs at once; its output goes to `log`, which grows over restarts.
 
-    Unless `outlives`, the kernel ends it when this process goes, however that happens.
+    Unless `outlives`, the kernel ends it when the thread that started it goes, however that happens.
     """
 
     def __init__(self, name, command, log, environment=None, outlives=False):

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Onion services: the service in ramson or in tor, its visitor in ramson or in tor."""
 
-import hashlib
+import xml.dom.minidom
 
 import httpd
+import onion_page
 import socks
 from cases import case
-from onion_pair import fetch, wait_reachable
-from process import Failure, all_at_once
+from onion_pair import RamsonHost, RamsonVisitor, fetch, wait_reachable
+from process import Failure, all_at_once, wait_until
+from six_steps import SixSteps
 from tornet import HTTP_PORT
 
 PAIRS = "onion_pair.PairNetwork"
@@ -61,3 +63,46 @@ def onion_matrix_ramson_ramson(net):
     visitor in ramson ──► … ──► rendezvous ◄── … ◄── service in ramson
     """
     visit(net, "ramson", "ramson")
+
+
+@case(timeout=200, network=PAIRS)
+def onion_six_steps(net):
+    """
+    what ./demo.sh shows and draws: each step as the logs tell it, and the circuits as the status has them
+    """
+    if net.stand_in:
+        return
+    host, visitor = (net.add_client(kind=kind, start=False) for kind in (RamsonHost, RamsonVisitor))
+    host.add("shown")
+    for end in (host, visitor):
+        open(end.log, "w").close()
+    names = {name: entry.fingerprint for name, entry in net.consensus().items()}
+    steps = SixSteps(host, visitor, names, lambda _step: None)
+    try:
+        host.start()
+        visitor.start()
+        visitor.wait_bootstrapped()
+        address = host.host("shown")
+        wait_until(lambda: any(s.number == 2 for s in steps.steps), 60, "the service is published")
+        wait_reachable(visitor, address)
+        wait_until(lambda: {s.number for s in steps.steps} >= {1, 2, 3, 4, 5}, 10, "each step is seen")
+        status = host.status(), visitor.status()
+    finally:
+        steps.stop()
+        visitor.end_well()
+        host.end_well()
+    for one, purpose, path in ((status[0], "rendezvous", steps.meeting[1]),
+                               (status[1], "client rendezvous", steps.meeting[0]),
+                               *((status[0], "intro", path) for path in steps.intro.values())):
+        there = [[hop["nickname"] for hop in c["hops"]] for c in one["circuits"] if c["purpose"] == purpose]
+        if path not in there:
+            raise Failure(f"a {purpose} circuit is drawn by {path}; there are {there}")
+    if len(steps.intro) < 3 or steps.asked[-1] not in steps.intro:
+        raise Failure(f"introduction points {steps.intro}, of which {steps.asked} was asked")
+    if not steps.fetch or steps.fetch[-1] not in steps.uploads:
+        raise Failure(f"the descriptor came by {steps.fetch}, and went to {list(steps.uploads)}")
+    with open(onion_page.write(net.directory, steps, [], [])) as file:
+        drawing = file.read().partition("<svg")[2].partition("</svg>")[0]
+    xml.dom.minidom.parseString(f"<svg{drawing}</svg>")
+    if drawing.count("<rect") < 3 * 4 + 8:
+        raise Failure("the drawing lacks relays")

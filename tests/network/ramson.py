@@ -128,6 +128,14 @@ class Ramson:
         line = text.count("\n", 0, match.start())
         return text.splitlines()[line].strip()
 
+    def status(self):
+        """What `ramson status --json` says of it, as JSON."""
+        done = subprocess.run([self.binary, "status", "--json", "--config", self.write_config()],
+                              capture_output=True, text=True, env={**os.environ, **SANITIZERS})
+        if done.returncode != 0:
+            raise Failure(f"ramson status: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
     def counters(self):
         """What SIGUSR1 prints as the sum of the workers and the control thread."""
         start = self.process.output_size()
@@ -183,14 +191,6 @@ class RamsonClient(Ramson):
     def wait_bootstrapped(self, timeout=60):
         wait_until(lambda: self.check_alive() and self.progress() == 100, timeout,
                    f"{self.name} has bootstrapped")
-
-    def status(self):
-        """What `ramson status --json` says of it, as JSON."""
-        done = subprocess.run([self.binary, "status", "--json", "--config", self.write_config()],
-                              capture_output=True, text=True, env={**os.environ, **SANITIZERS})
-        if done.returncode != 0:
-            raise Failure(f"ramson status: {done.stderr.strip()}")
-        return json.loads(done.stdout)
 
 
 class TorInPlace(TorNode):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """ramson as the host of onion services, visited by tor: what survives when something on the way dies."""
 
+import os
 import time
 
 import httpd
@@ -204,17 +205,8 @@ def onion_service_rendezvous_dies(net):
     """
     if net.stand_in:
         return
-    address, user = net.host.host("open"), new_circuits(net)
-    before = {c["hops"][-1]["fingerprint"] for c in rendezvous_of(net)}
-    slow = socks.connect(net.visitor.socks_port, address, HTTP_PORT, user)
-    slow.sendall(b"GET /bytes/%d HTTP/1.0\r\n\r\n" % BIG)
-    slow.recv(1000)
-    now = [c["hops"][-1] for c in rendezvous_of(net)]
-    newest = [h for h in now if h["fingerprint"] not in before] or now
-    victim = expendable(net, [h.get("nickname", "") for h in newest])
-    if victim is None:  # it is somebody's guard: another visit meets elsewhere
-        slow.close()
-        raise Failure("no rendezvous point may be killed")
+    address = net.host.host("open")
+    slow, victim = visit_at_expendable(net, address)
     visitors = service_of(net)["visitors"]
     victim.process.stop(9)
     try:
@@ -232,6 +224,21 @@ def onion_service_rendezvous_dies(net):
                    "the service has let the dead rendezvous go")
     finally:
         net.revive(victim)
+
+
+def visit_at_expendable(net, address):
+    """A slow download, and the relay where it meets the service, which is nobody's guard."""
+    for _ in range(20):
+        before = {c["hops"][-1]["fingerprint"] for c in rendezvous_of(net)}
+        slow = socks.connect(net.visitor.socks_port, address, HTTP_PORT, new_circuits(net))
+        slow.sendall(b"GET /bytes/%d HTTP/1.0\r\n\r\n" % BIG)
+        slow.recv(1000)
+        newest = [c["hops"][-1] for c in rendezvous_of(net)
+                  if c["hops"][-1]["fingerprint"] not in before]
+        if victim := expendable(net, [hop.get("nickname", "") for hop in newest]):
+            return slow, victim
+        slow.close()
+    raise Failure("no rendezvous point may be killed")
 
 
 def rendezvous_of(net):
@@ -279,3 +286,30 @@ def onion_service_crowd(net):
     all_at_once([lambda i=i: leave(i) for i in range(50)] + [lambda i=i: stay(i) for i in range(50)])
     if not net.stand_in:
         wait_until(lambda: service_of(net)["streams"] == 0, 60, "no stream is left")
+
+
+@case(timeout=300, network=SERVICES)
+def onion_service_of_a_relay(net):
+    """
+    a relay that hosts a service, too; it does not lead its own circuits through itself
+    """
+    if net.stand_in:
+        return
+    relay = net.add_ramson(start=False)
+    directory = os.path.join(relay.directory, "service")
+    relay.config["onion_services"] = [
+        {"directory": directory, "ports": [{"port": HTTP_PORT, "target": f"{HTTP}:{HTTP_PORT}"}]}]
+    relay.start()
+    try:
+        path = os.path.join(directory, "hostname")
+        wait_until(lambda: os.path.exists(path), 20, "the service has an address")
+        with open(path) as file:
+            address = file.read().strip()
+        wait_reachable(net.visitor, address)
+        fetch(net.visitor, address, SMALL)
+        own = relay.status()
+        if any(hop["fingerprint"] == own["relay"]["fingerprint"]
+               for circuit in own["circuits"] for hop in circuit["hops"]):
+            raise Failure("a circuit of the service goes through its own relay")
+    finally:
+        relay.end_well()

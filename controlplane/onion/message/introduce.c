@@ -110,7 +110,7 @@ bool introduce2_encrypted(const uint8_t *body, size_t length, const uint8_t **ou
 {
     struct reader r = reader_of(body, length);
     const uint8_t *key;
-    if (!read_header(&r, &key) || reader_left(&r) < CLIENT_KEY_LEN + MAC_LEN)
+    if (!read_header(&r, &key) || reader_left(&r) == 0)
         return false;
     *out_length = reader_left(&r);
     *out = read_bytes(&r, *out_length);

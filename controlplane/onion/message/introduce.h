@@ -67,7 +67,9 @@ enum introduce2_result introduce2_read(const uint8_t *body, size_t length,
                                        struct introduction *out);
 // The decrypted part alone, for introduce2_read and its tests.
 bool introduce2_read_plain(const uint8_t *bytes, size_t length, struct introduction *out);
-// The encrypted section, for the replay cache (8.31). False: malformed.
+// The encrypted section, for the replay cache (8.31). False: malformed as no honest introduction
+// point lets it be. Those look at nothing in that section but that there is one: a visitor can send
+// one that is too short for introduce2_read.
 bool introduce2_encrypted(const uint8_t *body, size_t length, const uint8_t **out,
                           size_t *out_length);
 

@@ -362,10 +362,13 @@ static void test_outer_part(void **state)
     assert_true(introduce2_encrypted(body, length, &encrypted, &encrypted_length));
     assert_ptr_equal(encrypted, body + HEADER_LEN - 1 + sizeof(extensions));
     assert_int_equal(encrypted_length, 32 + writer_length(&w) + 32);
-    assert_true(introduce2_encrypted(body, HEADER_LEN - 1 + sizeof(extensions) + 64, &encrypted,
-                                     &encrypted_length));
-    assert_false(introduce2_encrypted(body, HEADER_LEN - 1 + sizeof(extensions) + 63, &encrypted,
-                                      &encrypted_length));
+    // Of one byte, as a visitor can say it to any introduction point; of none, as it can't.
+    size_t before = HEADER_LEN - 1 + sizeof(extensions);
+    assert_true(introduce2_encrypted(body, before + 1, &encrypted, &encrypted_length));
+    assert_int_equal(encrypted_length, 1);
+    assert_int_equal(read_body(&m, body, before + 1, 1, &heard), INTRODUCE2_MALFORMED);
+    assert_int_equal(read_body(&m, body, before + 63, 1, &heard), INTRODUCE2_MALFORMED);
+    assert_false(introduce2_encrypted(body, before, &encrypted, &encrypted_length));
     // Another introduction point's.
     m.point.auth_key[0] ^= 1;
     assert_int_equal(read_body(&m, body, length, 1, &heard), INTRODUCE2_MALFORMED);

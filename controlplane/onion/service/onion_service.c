@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "dir/parameters.h"
@@ -16,6 +17,7 @@
 #include "origin/origin.h"
 #include "origin/pool/circuit_pool.h"
 #include "relay.h"
+#include "stream/circuit_streams.h"
 
 // Introductions that are remembered by their cookie: for five minutes at least (8.31).
 enum { COOKIES_MAX = 1 << 20, COOKIES_TURN_MS = 300 * 1000 };
@@ -132,6 +134,15 @@ static void tick(struct onion_service *s)
 
 // ---- all of them
 
+// Visitors don't get all files that the process may open: what else it does goes on.
+static unsigned targets_max(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur / 2 > STREAMS_MAX)
+        return STREAMS_MAX;
+    return (unsigned)(files.rlim_cur / 2);
+}
+
 static void init(struct onion_services *all, unsigned i)
 {
     struct onion_service *s = &all->services[i];
@@ -155,6 +166,7 @@ struct onion_services *onion_services_create(struct origin *origin, char *error,
         return NULL;
     all->origin = origin;
     TAILQ_INIT(&all->targets);
+    all->targets_max = targets_max();
     all->services = calloc(config->onion_service_count + 1, sizeof(*all->services));
     all->bridges = bridges_create(origin->relay->loop, TARGET_BLOCKS_MAX);
     bool good = all->services && all->bridges;

@@ -243,6 +243,7 @@ struct onion_services {
     struct origin *origin;
     struct bridges *bridges; // of streams' targets
     struct target_list targets;
+    unsigned n_targets, targets_max; // each has a socket, also those whose stream has ended
     struct publish_ring rings[2];
     unsigned n_services;
     struct onion_service *services;

@@ -37,12 +37,19 @@ struct target {
 
 // ---- its end
 
+static void leave_all(struct target *t)
+{
+    TAILQ_REMOVE(&t->all->targets, t, entry);
+    t->all->n_targets--;
+    t->all = NULL;
+}
+
 static void free_if_done(struct target *t)
 {
     if (t->bridge.socket_open || t->stream)
         return;
     if (t->all)
-        TAILQ_REMOVE(&t->all->targets, t, entry);
+        leave_all(t);
     free(t);
 }
 
@@ -316,6 +323,7 @@ static void add(struct rendezvous *r, struct target *t)
     t->rendezvous = r;
     t->relay = r->service->origin->relay;
     TAILQ_INSERT_TAIL(&all->targets, t, entry);
+    all->n_targets++;
     LIST_INSERT_HEAD(&r->targets, t, of_rendezvous);
     r->n_targets++;
     r->service->n_streams++;
@@ -343,6 +351,10 @@ void target_begin(struct rendezvous *r, struct circuit *c, uint16_t stream_id, c
     }
     if (!to) {
         refuse(r, c, stream_id, END_DONE, !config->unknown_ports_allowed, "there is no such port");
+        return;
+    }
+    if (r->service->all->n_targets >= r->service->all->targets_max) {
+        refuse(r, c, stream_id, END_RESOURCELIMIT, false, "too many sockets are open");
         return;
     }
     struct target *t = calloc(1, sizeof(*t));
@@ -384,8 +396,7 @@ void targets_free(struct onion_services *all)
 {
     struct target *t;
     while ((t = TAILQ_FIRST(&all->targets))) {
-        TAILQ_REMOVE(&all->targets, t, entry);
-        t->all = NULL;
+        leave_all(t);
         target_leave(t);
         abort_target(t, END_DESTROY);
     }

@@ -17,6 +17,7 @@
 
 #include "crypto/random.h"
 #include "service_world.h"
+#include "stream/circuit_streams.h"
 
 static uint16_t listen_port;
 static char unix_path[108];
@@ -321,6 +322,36 @@ static void test_max_streams(void **state)
     close(fd);
 }
 
+// A visitor that begins and ends streams, of which the targets don't hear the end: each socket
+// counts until it is closed, so that visitors don't have all files that this process may open.
+static void test_max_sockets(void **state)
+{
+    (void)state;
+    int fd = listen_tcp();
+    struct origin_circuit *oc = open_visited(to_tcp);
+    struct onion_services *all = world.origin.onion_services;
+    assert_in_range(all->targets_max, 1, STREAMS_MAX);
+    all->targets_max = 2;
+    int peers[2];
+    for (uint16_t i = 0; i < 2; i++) {
+        struct stream *s = world_begin(oc, (uint16_t)(i + 1), ":80");
+        assert_non_null(s);
+        peers[i] = accept_one(fd);
+        world_end(s);
+    }
+    assert_int_equal(world_service()->n_streams, 0);
+    assert_null(world_begin(oc, 3, ":80"));
+    assert_int_equal(oc->refused_with, END_RESOURCELIMIT);
+    assert_int_equal(oc->state, ORIGIN_OPEN);
+    close(peers[0]);
+    world_run();
+    struct stream *s = world_begin(oc, 4, ":80");
+    assert_non_null(s);
+    close(peers[1]);
+    world_close();
+    close(fd);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -417,7 +448,7 @@ int main(void)
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_unknown_port),
         cmocka_unit_test(test_max_streams),  cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_circuit_dies), cmocka_unit_test(test_end_of_all),
-        cmocka_unit_test(test_port_of),
+        cmocka_unit_test(test_port_of),      cmocka_unit_test(test_max_sockets),
     };
     return crypto_init() != 0 || cmocka_run_group_tests(tests, NULL, NULL);
 }

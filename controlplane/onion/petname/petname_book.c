@@ -72,7 +72,10 @@ static void look_again(struct petname_book *b)
     b->read = true;
     struct petnames *names = petnames_load(b->path, error);
     if (!names) {
-        log_warn("petnames stay as they were: %s", error);
+        // What is wrong may be an address, which is nobody's business who reads logs.
+        log_warn("petnames stay as they were: %s can't be read; `ramson petname list` says why",
+                 b->path);
+        log_info("petnames stay as they were: %s", error);
         return;
     }
     petnames_free(b->names);

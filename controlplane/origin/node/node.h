@@ -22,7 +22,7 @@ struct node_family;
 struct node {
     const struct router_status *status; // with flags and bandwidth; its `protocols` are NULL
     uint32_t index;                     // in the list
-    bool has_keys;                      // the microdescriptor is there: what follows is known
+    bool has_keys; // the microdescriptor is there, so what follows is known; and it is at a place
     bool has_ed_id;
     // What its protocols say (11.06–11.11); of a relay without a `pr` line that it can EXTEND2.
     bool extend2, ed_link_auth;

@@ -131,9 +131,17 @@ static uint32_t policy_index(struct node_list *list, struct node_policy *p)
     return p->index;
 }
 
+// 0.0.0.0 is no place that anybody can go to (13.12).
+static bool has_place(const struct router_status *status)
+{
+    static const uint8_t nowhere[4];
+    return status->ipv4.family == ADDRESS_IPV4 && status->ipv4.port != 0 &&
+           memcmp(status->ipv4.bytes, nowhere, sizeof(nowhere)) != 0;
+}
+
 static void set_info(struct node_list *list, struct node *n, const struct node_info *info)
 {
-    n->has_keys = info->usable;
+    n->has_keys = info->usable && has_place(n->status);
     n->has_ed_id = info->has_ed_id;
     memcpy(n->ntor_key, info->ntor_key, sizeof(n->ntor_key));
     memcpy(n->ed_id, info->ed_id, sizeof(n->ed_id));

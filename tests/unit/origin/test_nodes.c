@@ -176,6 +176,21 @@ static void test_hop(void **state)
     network_free(w);
 }
 
+// 13.12: a relay that says it is at 0.0.0.0 is known, and of no use.
+static void test_nowhere(void **state)
+{
+    (void)state;
+    struct network *w = network_create(3);
+    w->relays[1].ipv4 = 0;
+    strcpy(w->relays[1].ipv6, "[2001:db8::1]:9002");
+    network_publish(w);
+    assert_int_equal(node_list_missing(w->origin.nodes), 0);
+    assert_true(network_node(w, 0)->has_keys);
+    assert_false(network_node(w, 1)->has_keys);
+    assert_non_null(node_find(w->origin.nodes, w->relays[1].rsa_id));
+    network_free(w);
+}
+
 static void test_family_lists(void **state)
 {
     (void)state;
@@ -455,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_self),
         cmocka_unit_test(test_abilities),
         cmocka_unit_test(test_hop),
+        cmocka_unit_test(test_nowhere),
         cmocka_unit_test(test_family_lists),
         cmocka_unit_test(test_family_ids),
         cmocka_unit_test(test_same_words),

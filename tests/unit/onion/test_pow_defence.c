@@ -201,7 +201,7 @@ static void test_effort(void **state)
                 5, true),
         8);
     assert_int_equal(updated((struct pow_effort){.suggested = 7, .max_trimmed = 8}, 0, false), 8);
-    // Nothing was handled: no average (a division that once ended services).
+    // Nothing was handled: no average (13.16).
     assert_int_equal(
         updated((struct pow_effort){.suggested = 7, .max_trimmed = 8, .total = 100}, 0, false), 8);
     // As it is.

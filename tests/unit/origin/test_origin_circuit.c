@@ -249,11 +249,13 @@ static void network_closes(struct origin_circuit *oc, enum destroy_reason reason
 
 // ---- doubles: streams
 
+static bool no_streams; // there is no room for any
+
 struct stream *stream_begin(struct circuit *c, enum relay_command command, const void *body,
                             uint16_t length, const struct stream_ops *ops, void *user)
 {
     assert_int_equal(command, RELAY_BEGIN);
-    if (c->own->gone)
+    if (c->own->gone || no_streams)
         return NULL;
     struct stream *s = c->own->stream = calloc(1, sizeof(*s));
     s->own = c->own;
@@ -1087,6 +1089,34 @@ static void test_probe(void **state)
     }
 }
 
+// 13.22: the probe can't be sent, or sending it is what ends the circuit; it ends once, and whoever
+// closes it once more closes nothing.
+static void test_probe_that_fails(void **state)
+{
+    (void)state;
+    struct user u;
+    struct guard_use *use;
+    for (unsigned i = 0; i < 2; i++) {
+        struct origin_circuit *oc = open_one(&u, &use);
+        origin_circuit_note_use(oc, false);
+        no_streams = i == 0;
+        origin_circuit_close(oc);
+        no_streams = false;
+        origin_circuit_close(oc);
+        if (i == 1) { // the worker has no room in its queue
+            own_circuit_close(origin_circuit_circuit(oc), DESTROY_RESOURCELIMIT);
+            origin_circuit_close(oc);
+            tick_after(60000); // when an unanswered probe would be given up
+        }
+        turn();
+        assert_int_equal(n_circuits, 0);
+        assert_int_equal(use->counts[GUARD_CIRCUIT_UNUSABLE], 1);
+        assert_int_equal(use->counts[GUARD_USE_SUCCESS], 0);
+        assert_int_equal(u.closed, 0);
+        free_use(use);
+    }
+}
+
 static void test_shutdown_while_probing(void **state)
 {
     (void)state;
@@ -1215,6 +1245,7 @@ int main(void)
         TEST(test_bias_of_used),
         TEST(test_bias_is_not_counted),
         TEST(test_probe),
+        TEST(test_probe_that_fails),
         TEST(test_shutdown_while_probing),
         TEST(test_padding_of_introduction),
         TEST(test_padding_of_rendezvous),

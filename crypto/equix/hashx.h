@@ -81,6 +81,6 @@ void hashx_interpret(const struct hashx_program *p, hashx_lanes registers[HASHX_
 // ---- hashx_compile_x86_64.c; elsewhere it makes none
 struct hashx_code *hashx_code_create(void); // NULL: none here, or the system allows none
 void hashx_code_free(struct hashx_code *code);
-// False: the system does not allow it any more.
+// False: the system does not allow it any more, or the program is longer than any that is accepted.
 bool hashx_code_compile(struct hashx_code *code, const struct hashx_program *p);
 void hashx_code_run(const struct hashx_code *code, hashx_lanes registers[HASHX_REGISTERS]);

@@ -47,11 +47,16 @@ void hashx_code_free(struct hashx_code *c)
 // ---- bytes
 
 struct output {
-    uint8_t *at;
+    uint8_t *at, *end;
+    bool full;
 };
 
+// 13.39: what there is no room for is not written, whatever is known of how long programs are.
 static void put(struct output *o, const void *bytes, size_t n)
 {
+    o->full |= (size_t)(o->end - o->at) < n;
+    if (o->full)
+        return;
     memcpy(o->at, bytes, n);
     o->at += n;
 }
@@ -191,7 +196,7 @@ static void put_second_copy(struct output *o, const struct joint joints[HASHX_RO
     for (unsigned i = 0; i < HASHX_ROUNDS; i++) {
         const struct joint *j = &joints[i];
         const uint8_t *to = o->at + (j->target - from);
-        struct output hole = {.at = j->branch + BRANCH_BYTES - 4};
+        struct output hole = {.at = j->branch + BRANCH_BYTES - 4, .end = j->branch + BRANCH_BYTES};
         put_distance(&hole, to);
         put(o, from, (size_t)(j->branch - from));
         from = j->branch + BRANCH_BYTES;
@@ -204,7 +209,7 @@ static void put_second_copy(struct output *o, const struct joint joints[HASHX_RO
 bool hashx_code_compile(struct hashx_code *c, const struct hashx_program *p)
 {
     struct joint joints[HASHX_ROUNDS] = {{0}};
-    struct output o = {.at = c->memory};
+    struct output o = {.at = c->memory, .end = c->memory + CODE_BYTES};
     if (mprotect(c->memory, CODE_BYTES, PROT_READ | PROT_WRITE) != 0)
         return false;
     put_begin(&o);
@@ -213,8 +218,9 @@ bool hashx_code_compile(struct hashx_code *c, const struct hashx_program *p)
     put_first_copy(&o, p, joints);
     const uint8_t *finish = o.at;
     put_end(&o, top);
-    put_second_copy(&o, joints, finish, finish);
-    return mprotect(c->memory, CODE_BYTES, PROT_READ | PROT_EXEC) == 0;
+    if (!o.full)
+        put_second_copy(&o, joints, finish, finish);
+    return !o.full && mprotect(c->memory, CODE_BYTES, PROT_READ | PROT_EXEC) == 0;
 }
 
 void hashx_code_run(const struct hashx_code *c, hashx_lanes registers[HASHX_REGISTERS])

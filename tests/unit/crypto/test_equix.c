@@ -94,6 +94,44 @@ static void test_compiled_is_interpreted(void **state)
     hashx_release(&interpreted);
 }
 
+// All instructions that may be others become this one; or also those whose places are fixed.
+static void stretch(struct hashx_program *p, enum hashx_operation most, bool all)
+{
+    for (unsigned i = 0; i < HASHX_INSTRUCTIONS; i++) {
+        struct hashx_instruction *in = &p->code[i];
+        bool fixed = in->operation <= HASHX_MUL || in->operation >= HASHX_TARGET;
+        if (all ? in->operation < HASHX_TARGET : !fixed) {
+            in->operation = (uint8_t)most;
+            in->immediate = UINT32_MAX;
+        }
+    }
+}
+
+// 13.39: the longest program that there can be has room and does what it should; one that is longer
+// is not written beyond its memory, but interpreted.
+static void test_longest_programs(void **state)
+{
+    (void)state;
+    struct hashx h;
+    hashx_lanes registers[2][HASHX_REGISTERS];
+    hashx_init(&h, true);
+    assert_true(hashx_make(&h, "", 0));
+    stretch(&h.program, HASHX_ADD_CONSTANT, false);
+    if (CAN_COMPILE)
+        assert_true(hashx_code_compile(h.code, &h.program));
+    random_bytes(registers[0], sizeof(registers[0]));
+    memcpy(registers[1], registers[0], sizeof(registers[0]));
+    hashx_interpret(&h.program, registers[0]);
+    if (CAN_COMPILE)
+        hashx_code_run(h.code, registers[1]);
+    else
+        hashx_interpret(&h.program, registers[1]);
+    assert_memory_equal(registers[0], registers[1], sizeof(registers[0]));
+    stretch(&h.program, HASHX_MULH_SIGNED, true);
+    assert_false(hashx_code_compile(h.code, &h.program));
+    hashx_release(&h);
+}
+
 // C tor 0.4.9.11, src/test/test_crypto_slow.c, "equix".
 static const struct {
     const char *challenge;
@@ -284,13 +322,10 @@ int main(void)
     if (crypto_init() != 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hashx_vectors),
-        cmocka_unit_test(test_compiled_is_interpreted),
-        cmocka_unit_test(test_solve),
-        cmocka_unit_test(test_verify),
-        cmocka_unit_test(test_final_sum),
-        cmocka_unit_test(test_no_function),
-        cmocka_unit_test(test_no_executable_memory),
+        cmocka_unit_test(test_hashx_vectors),    cmocka_unit_test(test_compiled_is_interpreted),
+        cmocka_unit_test(test_longest_programs), cmocka_unit_test(test_solve),
+        cmocka_unit_test(test_verify),           cmocka_unit_test(test_final_sum),
+        cmocka_unit_test(test_no_function),      cmocka_unit_test(test_no_executable_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,9 +11,11 @@
 #include <cmocka.h>
 
 #include "../crypto/hex.h"
+#include "base/cursor.h"
 #include "crypto/curve25519.h"
 #include "crypto/ed_cert.h"
 #include "crypto/random.h"
+#include "dir/publish/document.h"
 #include "layered.h"
 
 enum { CLIENTS_MAX = 17 };
@@ -451,6 +453,8 @@ static unsigned points_with(const char *keyword, const char *instead)
     return got.n_intro_points;
 }
 
+// 13.11: whatever a service puts into its descriptor is refused or skipped, and ends nobody: so
+// also the cases above and below, of heads, points, layers and middle texts.
 static void test_skipped_points(void **state)
 {
     (void)state;
@@ -482,6 +486,9 @@ static void test_skipped_points(void **state)
         {"auth-key", "auth-key\n-----BEGIN ED25519 CERT-----\n-----END ED25519 CERT-----\n", 2},
         {"auth-key", "auth-key\n-----BEGIN ED25519 CERT-----\nAAAA\n", 2},
         {"enc-key-cert", NULL, 2},
+        {"enc-key-cert", "enc-key-cert\n", 2},
+        {"enc-key-cert", "enc-key-cert\n-----BEGIN ED25519 CERT-----\n-----END ED25519 CERT-----\n",
+         2},
         {"introduction-point", "introduction-point AQAGAQIDBAUG\n", 3},
         {"introduction-point", "introduction-point AQkA\n", 3}, // a kind that is to come
         {"introduction-point", "introduction-point \n", 2},
@@ -534,6 +541,54 @@ static void test_points_of_others(void **state)
     assert_int_equal(got.n_intro_points, 0);
     free(text);
     blob_drop(made);
+}
+
+// A certificate of our own making in the place of a point's. Whether the point is taken.
+static bool is_taken(const char *keyword, const uint8_t *cert, size_t length)
+{
+    char instead[512];
+    struct writer w = writer_of((uint8_t *)instead, sizeof(instead) - 1);
+    document_add(&w, "%s\n", keyword);
+    document_add_object(&w, "ED25519 CERT", cert, length);
+    instead[writer_length(&w)] = '\0';
+    return points_with(keyword, instead) == 3;
+}
+
+// 13.11: certificates that are rightly signed, and are without the key that signs, of a key of
+// zeros, of another kind of key, or of one line twice.
+static void test_crafted_certificates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keyword;
+        enum ed_cert_type type;
+    } certs[] = {{"auth-key", ED_CERT_HS_INTRO_AUTH}, {"enc-key-cert", ED_CERT_HS_INTRO_ENC}};
+    const struct layered l = layered_service();
+    const uint8_t zeros[32] = {0}, *key = l.signing.public_key;
+    const uint32_t until = ed_cert_hours(LAYERED_NOW_S + 3600);
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t type = (uint8_t)certs[i].type, good[ED_CERT_EMBEDDED_LEN], bad[sizeof(good)];
+        ed_cert_encode(type, 1, key, until, &l.signing, true, good, sizeof(good));
+        assert_true(is_taken(certs[i].keyword, good, sizeof(good)));
+        int n = ed_cert_encode(type, 1, key, until, &l.signing, false, bad, sizeof(bad));
+        assert_false(is_taken(certs[i].keyword, bad, (size_t)n));
+        ed_cert_encode(type, 1, zeros, until, &l.signing, true, bad, sizeof(bad));
+        assert_false(is_taken(certs[i].keyword, bad, sizeof(bad)));
+        ed_cert_encode(type, 1, key, 0, &l.signing, true, bad, sizeof(bad));
+        assert_false(is_taken(certs[i].keyword, bad, sizeof(bad)));
+        for (size_t length = 0; length < sizeof(good); length++)
+            assert_false(is_taken(certs[i].keyword, good, length));
+    }
+    struct onion_descriptor got;
+    char *text = inner_of(&l, 1), *twice = calloc(2, strlen(text) + 1);
+    const char *from = strstr(text, "\nauth-key\n") + 1, *to = strstr(from, "enc-key ");
+    memcpy(twice, text, (size_t)(to - text));
+    memcpy(twice + (to - text), from, (size_t)(to - from));
+    strcat(twice, to);
+    assert_int_equal(read_inner(twice, &got), DESCRIPTOR_GOOD);
+    assert_int_equal(got.n_intro_points, 0);
+    free(text);
+    free(twice);
 }
 
 static void test_too_many_points(void **state)
@@ -668,21 +723,14 @@ static void test_worthless_ephemeral_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips),
-        cmocka_unit_test(test_outer_shape),
-        cmocka_unit_test(test_middle_shape),
-        cmocka_unit_test(test_inner_shape),
-        cmocka_unit_test(test_nothing_repeats),
-        cmocka_unit_test(test_signing_key_made_ahead),
-        cmocka_unit_test(test_what_cannot_be_made),
-        cmocka_unit_test(test_not_what_was_asked_for),
-        cmocka_unit_test(test_inner_heads),
-        cmocka_unit_test(test_skipped_points),
-        cmocka_unit_test(test_points_of_others),
-        cmocka_unit_test(test_too_many_points),
-        cmocka_unit_test(test_middle_texts),
-        cmocka_unit_test(test_empty_layers),
-        cmocka_unit_test(test_worthless_ephemeral_key),
+        cmocka_unit_test(test_round_trips),         cmocka_unit_test(test_outer_shape),
+        cmocka_unit_test(test_middle_shape),        cmocka_unit_test(test_inner_shape),
+        cmocka_unit_test(test_nothing_repeats),     cmocka_unit_test(test_signing_key_made_ahead),
+        cmocka_unit_test(test_what_cannot_be_made), cmocka_unit_test(test_not_what_was_asked_for),
+        cmocka_unit_test(test_inner_heads),         cmocka_unit_test(test_skipped_points),
+        cmocka_unit_test(test_points_of_others),    cmocka_unit_test(test_crafted_certificates),
+        cmocka_unit_test(test_too_many_points),     cmocka_unit_test(test_middle_texts),
+        cmocka_unit_test(test_empty_layers),        cmocka_unit_test(test_worthless_ephemeral_key),
     };
     if (crypto_init() < 0)
         return 1;

@@ -331,10 +331,24 @@ void onion_client_new_identity(struct onion_client *c)
     }
 }
 
-static void warn_of_key(void *user, const char *line)
+// Files are often named after the service that their key is for.
+static void note_key(void *user, const char *line)
 {
-    (void)user;
-    log_warn("client_authorization: %s", line);
+    ++*(unsigned *)user;
+    log_info("client_authorization: %s", line);
+}
+
+static struct client_authorization *load_keys(const char *directory, char *error,
+                                              unsigned long error_size)
+{
+    unsigned wrong = 0;
+    struct client_authorization *a =
+        client_authorization_load(directory, note_key, &wrong, error, error_size);
+    if (wrong > 0)
+        log_warn("client_authorization: found %u things that are wrong in %s: what they are is "
+                 "logged at level \"info\"",
+                 wrong, directory);
+    return a;
 }
 
 struct onion_client *onion_client_create(struct origin *origin, char *error,
@@ -349,8 +363,7 @@ struct onion_client *onion_client_create(struct origin *origin, char *error,
     }
     c->origin = origin;
     TAILQ_INIT(&c->visits);
-    if (directory[0] && !(c->authorization = client_authorization_load(directory, warn_of_key, NULL,
-                                                                       error, error_size))) {
+    if (directory[0] && !(c->authorization = load_keys(directory, error, error_size))) {
         onion_client_free(c);
         return NULL;
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -313,11 +314,25 @@ static void test_authorisation(void **state)
 
 static void test_keys_that_cannot_be_read(void **state)
 {
-    char error[128] = "";
+    char error[128] = "", line[512] = "";
     (void)state;
+    int errors = dup(STDERR_FILENO);
+    FILE *log = tmpfile();
+    fflush(stderr);
+    dup2(fileno(log), STDERR_FILENO);
     snprintf(vw.config.client_authorization, sizeof(vw.config.client_authorization), "/none");
     assert_null(onion_client_create(&vw.origin, error, sizeof(error)));
     assert_string_equal(error, "it is not there");
+    fflush(stderr);
+    dup2(errors, STDERR_FILENO);
+    close(errors);
+    // At this level the log names the directory, and not the file: its name may be an address.
+    rewind(log);
+    assert_non_null(fgets(line, sizeof(line), log));
+    assert_non_null(strstr(line, " /none"));
+    assert_null(strstr(line, "hiddenname"));
+    assert_null(fgets(line, sizeof(line), log));
+    fclose(log);
 }
 
 static void test_no_introduction_points(void **state)

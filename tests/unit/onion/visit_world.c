@@ -217,7 +217,7 @@ struct client_authorization *client_authorization_load(const char *directory,
                                                        void *user, char *error,
                                                        unsigned long error_size)
 {
-    (void)warn, (void)user;
+    warn(user, "hiddenname.auth_private: found a bad key, expected a good one");
     if (strcmp(directory, "/none") == 0) {
         snprintf(error, error_size, "it is not there");
         return NULL;

@@ -32,6 +32,9 @@ enum {
     UNREACHABLE_MAX = 5,                 // times
     // How long an answer may take.
     RENDEZVOUS_ESTABLISHED_MS = 16 * 1000,
+    // … at most, however slow building circuits is said to be. A service gives up after 30 s.
+    ACKNOWLEDGEMENT_MAX_MS = 30 * 1000,
+    SERVICE_COMES_MAX_MS = 40 * 1000,
     // Nobody has asked for it since: nothing more is begun for it, and then it goes.
     UNWANTED_MS = 5 * 1000,
     UNWANTED_GONE_MS = 30 * 1000,

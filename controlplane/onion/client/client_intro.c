@@ -261,7 +261,8 @@ void intro_advance(struct join *j)
 static uint64_t patience_ms(const struct join *j)
 {
     const struct origin *origin = j->visit->client->origin;
-    return origin_circuits_build_timeout_ms(origin->circuits, NULL) * 14 / 6 + 1000;
+    uint64_t ms = origin_circuits_build_timeout_ms(origin->circuits, NULL) * 14 / 6 + 1000;
+    return ms < ACKNOWLEDGEMENT_MAX_MS ? ms : ACKNOWLEDGEMENT_MAX_MS;
 }
 
 void intro_tick(struct join *j)

@@ -231,11 +231,13 @@ void rend_advance(struct join *j)
     }
 }
 
-// How long the service may take: as C tor, three times what building a circuit may.
+// How long the service may take: as C tor, three times what building a circuit may. Before that has
+// been learned it would be longer than anybody waits.
 static uint64_t patience_ms(const struct join *j)
 {
     const struct origin *origin = j->visit->client->origin;
-    return 3 * origin_circuits_build_timeout_ms(origin->circuits, NULL) + 1000;
+    uint64_t ms = 3 * origin_circuits_build_timeout_ms(origin->circuits, NULL) + 1000;
+    return ms < SERVICE_COMES_MAX_MS ? ms : SERVICE_COMES_MAX_MS;
 }
 
 void rend_tick(struct join *j)

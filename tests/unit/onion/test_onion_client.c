@@ -715,6 +715,31 @@ static void test_nobody_comes(void **state)
     assert_int_equal(seek(&s), ONION_FOUND);
 }
 
+// Before it is known how slow the network is, nobody waits for longer than a service would try.
+static void test_waits_that_are_not_known(void **state)
+{
+    (void)state;
+    struct seeker s = seeker_of(GROUP_A);
+    vw.build_timeout_ms = 60 * 1000;
+    reach_introduced(&s);
+    struct origin_circuit *intro = vw_intro();
+    for (unsigned i = 0; i < 31; i++) {
+        assert_false(intro->closed_by_user);
+        vw_pass(1000);
+        assert_int_equal(seek(&s), ONION_WAIT);
+    }
+    assert_true(intro->closed_by_user);
+    vw_opens(vw_intro());
+    acknowledge();
+    struct origin_circuit *rend = vw_rend();
+    for (unsigned i = 0; i < 41; i++) {
+        assert_false(rend->closed_by_user);
+        vw_pass(1000);
+        assert_int_equal(seek(&s), ONION_WAIT);
+    }
+    assert_true(rend->closed_by_user);
+}
+
 static void test_a_silent_rendezvous_point(void **state)
 {
     (void)state;
@@ -1016,6 +1041,7 @@ int main(void)
         TEST(test_hostile_rendezvous2),
         TEST(test_established_twice),
         TEST(test_nobody_comes),
+        TEST(test_waits_that_are_not_known),
         TEST(test_a_silent_rendezvous_point),
         TEST(test_the_rendezvous_point_dies),
         TEST(test_no_circuit_can_be_built),

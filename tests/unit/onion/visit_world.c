@@ -447,7 +447,7 @@ void origin_circuit_note_use(struct origin_circuit *oc, bool succeeded)
 uint64_t origin_circuits_build_timeout_ms(const struct origin_circuits *all, unsigned *learned_of)
 {
     (void)all, (void)learned_of;
-    return 6000;
+    return vw.build_timeout_ms;
 }
 
 unsigned circuit_stream_count(const struct circuit *c)
@@ -631,6 +631,7 @@ void vw_open(void)
     vw = (struct visit_world){
         .now_ms = 1000000, .wall_s = 1700000000, .may_build = true, .has_consensus = true};
     vw.period = 5;
+    vw.build_timeout_ms = 6000;
     vw.consensus.valid_after = 1699999999;
     vw.relay.config = &vw.config;
     vw.relay.wall_clock = wall_clock;

@@ -76,7 +76,7 @@ struct visit_world {
     uint64_t now_ms;
     time_t wall_s;
     bool may_build, has_consensus;
-    uint64_t period, generation;
+    uint64_t period, generation, build_timeout_ms;
     int launch_error;
     bool ready_circuits; // circuit_pool_take_internal has some
     bool cannot_extend, layer_fails, has_key;

@@ -34,10 +34,16 @@ struct bridges *bridges_create(uv_loop_t *loop, unsigned blocks_max)
     all->holders = 3;
     TAILQ_INIT(&all->open);
     TAILQ_INIT(&all->dirty);
+    TAILQ_INIT(&all->input);
     all->after_poll.data = all->no_sleep.data = all;
     uv_check_init(loop, &all->after_poll);
     uv_idle_init(loop, &all->no_sleep);
     return all;
+}
+
+void bridges_tick(struct bridges *all)
+{
+    all->now_s++;
 }
 
 void bridges_free(struct bridges *all)
@@ -141,9 +147,37 @@ void bridge_close(struct bridge *b)
 
 void bridge_forget_input(struct bridge *b)
 {
-    if (b->in)
-        bridge_block_give(b->all, b->in);
+    if (!b->in)
+        return;
+    TAILQ_REMOVE(&b->all->input, b, input_entry);
+    bridge_block_give(b->all, b->in);
     b->in = NULL;
+}
+
+static void have_input(struct bridge *b)
+{
+    TAILQ_INSERT_TAIL(&b->all->input, b, input_entry);
+    b->in_moved_s = b->all->now_s;
+}
+
+// Who never takes what it asks for could have all memory otherwise, and nobody else could be read
+// from.
+struct bridge *bridge_give_way(struct bridges *all)
+{
+    struct bridge *b = TAILQ_FIRST(&all->input);
+    if (!b || all->now_s - b->in_moved_s < BRIDGE_STALLED_S)
+        return NULL;
+    b->ops->failed(b, BRIDGE_MEMORY);
+    return b;
+}
+
+static void take_input_block(struct bridge *b)
+{
+    b->in = bridge_block_take(b->all, false);
+    if (!b->in && bridge_give_way(b->all))
+        b->in = bridge_block_take(b->all, false);
+    if (b->in)
+        have_input(b);
 }
 
 size_t bridge_waiting(const struct bridge *b)
@@ -156,7 +190,7 @@ static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     struct bridge *b = handle->data;
     (void)suggested;
     if (!b->in)
-        b->in = bridge_block_take(b->all, false);
+        take_input_block(b);
     *out = b->in ? uv_buf_init((char *)b->in->bytes + b->in->end, BRIDGE_BLOCK_BYTES - b->in->end)
                  : uv_buf_init(NULL, 0);
 }
@@ -217,6 +251,8 @@ size_t bridge_take(struct bridge *b, uint8_t *out, size_t capacity)
         return 0;
     memcpy(out, in->bytes + in->start, n);
     in->start += (uint32_t)n;
+    TAILQ_REMOVE(&b->all->input, b, input_entry);
+    have_input(b);
     if (in->start == in->end) {
         bridge_forget_input(b);
         b->in_waited = false;

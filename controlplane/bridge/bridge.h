@@ -14,6 +14,7 @@
 enum {
     BRIDGE_BLOCK_BYTES = 32 * 1024 - 16,
     BRIDGE_BLOCKS_KEPT = 64, // that nobody needs at present
+    BRIDGE_STALLED_S = 3,    // what was read waits so long: it may have to give way
 };
 
 // Bytes on their way: bytes[start] to bytes[end - 1].
@@ -35,11 +36,11 @@ struct bridges;
 
 enum bridge_failure {
     BRIDGE_SOCKET, // reading or writing failed
-    BRIDGE_MEMORY, // memory is short, and this one holds most
+    BRIDGE_MEMORY, // memory is short, and what this one holds is the most, or moves the least
 };
 
 // Called from the loop, but for `taken` and `failed`, which come from inside bridge_flush and
-// bridge_add, too.
+// bridge_add, too; `failed` also while another one reads.
 struct bridge_ops {
     // Bytes were read: bridge_waiting says how many, bridge_take takes them.
     void (*came)(struct bridge *b);
@@ -58,7 +59,7 @@ struct bridge_ops {
 
 // Part of what its user has of the connection, and zeros before bridge_init.
 struct bridge {
-    TAILQ_ENTRY(bridge) entry, dirty_entry;
+    TAILQ_ENTRY(bridge) entry, dirty_entry, input_entry;
     struct bridges *all;
     const struct bridge_ops *ops;
     union bridge_socket socket;
@@ -67,6 +68,7 @@ struct bridge {
     bool dirty; // to be flushed in this turn of the loop
     // From the socket.
     struct bridge_block *in; // NULL: nothing waits
+    uint32_t in_moved_s;     // when some of it was last taken, or it came
     bool in_waited;          // it has been full for a turn of the loop
     bool reading, read_ended;
     // To the socket.
@@ -81,6 +83,8 @@ struct bridges {
     uv_loop_t *loop;
     TAILQ_HEAD(, bridge) open;
     TAILQ_HEAD(, bridge) dirty;
+    TAILQ_HEAD(, bridge) input; // with something read: what has moved last is the last
+    uint32_t now_s;
     uv_check_t after_poll;
     uv_idle_t no_sleep;
     struct bridge_block *kept;
@@ -90,6 +94,7 @@ struct bridges {
 
 // NULL: no memory. With so many blocks at most.
 struct bridges *bridges_create(uv_loop_t *loop, unsigned blocks_max);
+void bridges_tick(struct bridges *all); // each second
 // Its bridges are being closed, and the loop must run once more. NULL is fine.
 void bridges_free(struct bridges *all);
 
@@ -118,3 +123,5 @@ void bridge_close(struct bridge *b);
 // Empty. NULL: there are too many, or no memory.
 struct bridge_block *bridge_block_take(struct bridges *all, bool beyond_limit);
 void bridge_block_give(struct bridges *all, struct bridge_block *block);
+// The bridge, now failed, whose input has waited for the longest time; NULL: none has for long.
+struct bridge *bridge_give_way(struct bridges *all);

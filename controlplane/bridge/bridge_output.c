@@ -49,17 +49,17 @@ static struct bridge *heaviest(struct bridges *all)
     return most;
 }
 
-// When memory is short, whoever holds most of it gives way.
+// When memory is short, whoever's bytes move least or holds most of it gives way.
 static struct bridge_block *take_block(struct bridge *b)
 {
     struct bridges *all = b->all;
     struct bridge_block *block = bridge_block_take(all, false);
     if (block)
         return block;
-    struct bridge *most = heaviest(all);
-    if (most)
-        most->ops->failed(most, BRIDGE_MEMORY);
-    return most == b ? NULL : bridge_block_take(all, true);
+    struct bridge *other = bridge_give_way(all);
+    if (!other && (other = heaviest(all)))
+        other->ops->failed(other, BRIDGE_MEMORY);
+    return other == b ? NULL : bridge_block_take(all, true);
 }
 
 bool bridge_add(struct bridge *b, const void *bytes, size_t length)

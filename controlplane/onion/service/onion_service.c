@@ -200,6 +200,7 @@ void onion_services_tick(struct onion_services *all)
         return;
     for (unsigned i = 0; i < all->n_services; i++)
         tick(&all->services[i]);
+    bridges_tick(all->bridges);
     targets_tick(all);
 }
 

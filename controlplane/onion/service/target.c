@@ -138,9 +138,9 @@ static void failed(struct bridge *b, enum bridge_failure why)
 {
     struct target *t = target_of(b);
     if (why == BRIDGE_MEMORY)
-        log_info("onion service: a stream is closed: %zu bytes wait for its target, and memory is "
-                 "short",
-                 b->out_bytes);
+        log_info("onion service: a stream is closed: %zu bytes wait for its target, %zu for its "
+                 "visitor, and memory is short",
+                 b->out_bytes, bridge_waiting(b));
     abort_target(t, why == BRIDGE_MEMORY ? END_RESOURCELIMIT : END_CONNRESET);
 }
 

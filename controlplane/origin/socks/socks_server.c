@@ -21,6 +21,7 @@ void socks_server_drop(struct socks_server *server)
 void socks_server_tick(struct socks_server *server)
 {
     struct socks_connection *c, *next;
+    bridges_tick(server->bridges);
     for (c = TAILQ_FIRST(&server->connections); c; c = next) {
         next = TAILQ_NEXT(c, entry);
         socks_connection_tick(c, server->relay->uptime_s);

@@ -352,6 +352,62 @@ static void test_max_sockets(void **state)
     close(fd);
 }
 
+static bool is_there(uint16_t stream_id)
+{
+    const struct stream *s;
+    TAILQ_FOREACH(s, &world.streams, entry)
+    if (s->id == stream_id)
+        return true;
+    return false;
+}
+
+// Visitors that ask for much and take nothing hold all memory there is for what targets say. They
+// give way to one that takes what it asks for, both when its target says something and when it
+// does; it is not the one that is closed, nor is one that has only just stalled.
+static void test_stalled_visitors(void **state)
+{
+    (void)state;
+    enum { STALLED = 3 };
+    static uint8_t page[BRIDGE_BLOCK_BYTES];
+    int fd = listen_tcp(), peers[STALLED + 1];
+    struct stream *stalled[STALLED];
+    struct origin_circuit *oc = open_visited(to_tcp);
+    struct onion_services *all = world.origin.onion_services;
+    for (uint16_t i = 0; i < STALLED; i++) {
+        stalled[i] = world_begin(oc, (uint16_t)(i + 1), ":80");
+        peers[i] = accept_one(fd);
+        assert_int_equal(send(peers[i], page, sizeof(page), 0), sizeof(page));
+        world_run();
+    }
+    all->bridges->blocks_max = all->bridges->n_blocks = STALLED; // those that were kept are used
+    while (all->bridges->kept) {
+        struct bridge_block *next = all->bridges->kept->next;
+        free(all->bridges->kept);
+        all->bridges->kept = next;
+    }
+    all->bridges->n_kept = 0;
+    struct stream *s = world_begin(oc, 9, ":80");
+    peers[STALLED] = accept_one(fd);
+    assert_int_equal(send(peers[STALLED], "answer", 6, 0), 6);
+    world_run();
+    assert_int_equal(world_produce(s, 100), 0); // they may still go on
+    assert_int_equal(world_service()->n_streams, STALLED + 1);
+    world_pass(BRIDGE_STALLED_S - 1);
+    assert_true(world_produce(stalled[1], 100) > 0); // as this one does
+    world_pass(2);
+    assert_int_equal(world_produce(s, 100), 6);
+    assert_true(!is_there(1) && is_there(2) && is_there(3));
+    assert_int_equal(send(peers[STALLED], "x", 1, 0), 1); // the block that has become free
+    world_run();
+    give(s, "question");
+    world_run();
+    assert_true(is_there(9) && is_there(2) && !is_there(3));
+    world_close();
+    for (unsigned i = 0; i <= STALLED; i++)
+        close(peers[i]);
+    close(fd);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -443,12 +499,19 @@ static void test_port_of(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcp),          cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_pressure),     cmocka_unit_test(test_target_dies),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_unknown_port),
-        cmocka_unit_test(test_max_streams),  cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_circuit_dies), cmocka_unit_test(test_end_of_all),
-        cmocka_unit_test(test_port_of),      cmocka_unit_test(test_max_sockets),
+        cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_pressure),
+        cmocka_unit_test(test_target_dies),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_unknown_port),
+        cmocka_unit_test(test_max_streams),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_circuit_dies),
+        cmocka_unit_test(test_end_of_all),
+        cmocka_unit_test(test_port_of),
+        cmocka_unit_test(test_max_sockets),
+        cmocka_unit_test(test_stalled_visitors),
     };
     return crypto_init() != 0 || cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,9 +80,8 @@ def show(net, progress, report=None):
                              torsocks(visitor.socks_port, address)))
         add_petname(visitor, address)
         progress.done(f"ramson petname add {PETNAME} {address}")
-        proxy = "%s:%d" % visitor.socks_port
-        results.append(visit(steps, progress, f"http://{PETNAME}.pet/ through ramson",
-                             [*curl(f"{PETNAME}.pet"), "--socks5-hostname", proxy]))
+        results.append(visit(steps, progress, "torsocks curl by the petname",
+                             torsocks(visitor.socks_port, f"{PETNAME}.pet")))
         left, right = steps.meeting
         progress.done("the conversation went " + way("visitor", left) + " ← " +
                       " ← ".join([*reversed(right[:-1]), "service"]))

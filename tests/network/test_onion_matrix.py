@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Onion services: the service in ramson or in tor, its visitor in ramson or in tor."""
 
+import os
+import subprocess
 import xml.dom.minidom
 
 import httpd
@@ -9,12 +11,14 @@ import socks
 from cases import case
 from onion_pair import RamsonHost, RamsonVisitor, fetch, wait_reachable
 from process import Failure, all_at_once, wait_until
+from ramson import SANITIZERS
 from six_steps import SixSteps
 from tornet import HTTP_PORT
 
 PAIRS = "onion_pair.PairNetwork"
 BYTES, AT_ONCE = 50_000_000, 10
 SMALL = 1_000_000
+ONION_MALFORMED = 0xf6
 
 
 def visit(net, host, visitor):
@@ -63,6 +67,39 @@ def onion_matrix_ramson_ramson(net):
     visitor in ramson ──► … ──► rendezvous ◄── … ◄── service in ramson
     """
     visit(net, "ramson", "ramson")
+
+
+@case(timeout=200, network=PAIRS)
+def onion_petnames(net):
+    """
+    names that are given while ramson runs: in each kind of request, looked up first, unknown ones
+    """
+    if net.stand_in:
+        return
+    visitor, address = net.visitors["ramson"], net.hosts["tor"].host("open")
+
+    def petname(*words):
+        done = subprocess.run([visitor.binary, "petname", *words, "--config", visitor.write_config()],
+                              capture_output=True, text=True, env={**os.environ, **SANITIZERS})
+        if done.returncode != 0:
+            raise Failure(f"ramson petname: {done.stderr}")
+    port = visitor.socks_port
+    if (code := socks.refusal(port, "wiki.pet")) != ONION_MALFORMED:
+        raise Failure(f"a petname that is not there is refused by {code:#x}")
+    petname("add", "wiki", address)
+    wait_reachable(visitor, "wiki.pet")
+    where, url = "%s:%d" % port, f"http://wiki.pet/bytes/{SMALL}"
+    for proxy in (["--socks5-hostname", where], ["--socks4a", where],
+                  ["--proxytunnel", "--proxy", f"http://{where}"]):
+        socks.check_bytes(socks.curl(*proxy, url), SMALL)
+    done = subprocess.run(["torsocks", "--address", port[0], "--port", str(port[1]), "curl", "--silent", "--show-error",
+                           "--fail", "--max-time", "60", url], capture_output=True)
+    if done.returncode != 0:
+        raise Failure(f"torsocks curl: {done.stderr.decode().strip()}")
+    socks.check_bytes(done.stdout, SMALL)
+    petname("remove", "wiki")
+    if (code := socks.refusal(port, "wiki.pet")) != ONION_MALFORMED:
+        raise Failure(f"a petname that is no more is refused by {code:#x}")
 
 
 @case(timeout=200, network=PAIRS)

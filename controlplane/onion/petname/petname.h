@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "onion/key/onion_address.h"
 
 enum { PETNAME_MAX = 63, PETNAMES_MAX = 1000, PETNAME_ERROR_MAX = 512 };
@@ -69,3 +70,11 @@ enum petname_answer { PETNAME_NONE, PETNAME_KNOWN, PETNAME_UNKNOWN };
 // is ignored, as with onion addresses. NULL is a book without names.
 enum petname_answer petname_book_resolve(struct petname_book *b, const char *host,
                                          char address[ONION_ADDRESS_LEN + 1]);
+
+// Programs that look a name up before they connect (torsocks) get an IPv4 address in its place, one
+// of 198.18.0.0/15, which nobody has (RFC 2544): the same one for a name as long as the book lives.
+// False: it is no petname that is there, or there are no more addresses.
+bool petname_book_lend(struct petname_book *b, const char *host, struct address *out);
+// NONE: it is not one of those addresses.
+enum petname_answer petname_book_lent(struct petname_book *b, const struct address *a,
+                                      char address[ONION_ADDRESS_LEN + 1]);

@@ -22,7 +22,14 @@ struct petname_book {
     struct file_mark mark;
     bool read;
     struct petnames *names; // of the last time that it could be read; never NULL
+    // Whose the addresses are that were lent: the first one's, the second one's, …
+    char (*lent)[PETNAME_MAX + 1];
+    size_t n_lent, lent_capacity;
 };
+
+enum { LENT_MAX = 4 * PETNAMES_MAX };
+
+static const uint32_t lent_block = 0xc6120000, lent_mask = 0xfffe0000;
 
 struct petname_book *petname_book_create(const char *path)
 {
@@ -42,6 +49,7 @@ void petname_book_free(struct petname_book *b)
     if (!b)
         return;
     petnames_free(b->names);
+    free(b->lent);
     free(b->path);
     free(b);
 }
@@ -96,11 +104,11 @@ static bool take_label(const char *host, size_t length, char out[PETNAME_MAX + 1
     return true;
 }
 
-enum petname_answer petname_book_resolve(struct petname_book *b, const char *host,
-                                         char address[ONION_ADDRESS_LEN + 1])
+// NONE: the host is none of .pet. `name`: without that, unless the answer is UNKNOWN.
+static enum petname_answer find(struct petname_book *b, const char *host,
+                                char name[PETNAME_MAX + 1], const char **address)
 {
     static const char suffix[] = ".pet";
-    char name[PETNAME_MAX + 1];
     size_t length = strlen(host), n = sizeof(suffix) - 1;
     if (length > 0 && host[length - 1] == '.')
         length--;
@@ -109,7 +117,63 @@ enum petname_answer petname_book_resolve(struct petname_book *b, const char *hos
     if (!b || !take_label(host, length - n, name))
         return PETNAME_UNKNOWN;
     look_again(b);
-    const char *found = petnames_find(b->names, name);
+    *address = petnames_find(b->names, name);
+    return *address ? PETNAME_KNOWN : PETNAME_UNKNOWN;
+}
+
+enum petname_answer petname_book_resolve(struct petname_book *b, const char *host,
+                                         char address[ONION_ADDRESS_LEN + 1])
+{
+    char name[PETNAME_MAX + 1] = "";
+    const char *found = NULL;
+    enum petname_answer answer = find(b, host, name, &found);
+    if (answer == PETNAME_KNOWN)
+        memcpy(address, found, ONION_ADDRESS_LEN + 1);
+    return answer;
+}
+
+// ---- addresses in the place of names
+
+static bool make_room(struct petname_book *b)
+{
+    if (b->n_lent < b->lent_capacity || b->n_lent == LENT_MAX)
+        return b->n_lent < LENT_MAX;
+    size_t capacity = b->lent_capacity ? 2 * b->lent_capacity : 16;
+    char(*lent)[PETNAME_MAX + 1] = realloc(b->lent, capacity * sizeof(*lent));
+    if (!lent)
+        return false;
+    b->lent = lent;
+    b->lent_capacity = capacity;
+    return true;
+}
+
+bool petname_book_lend(struct petname_book *b, const char *host, struct address *out)
+{
+    char name[PETNAME_MAX + 1] = "";
+    const char *found = NULL;
+    size_t i = 0;
+    if (find(b, host, name, &found) != PETNAME_KNOWN)
+        return false;
+    while (i < b->n_lent && strcasecmp(b->lent[i], name) != 0)
+        i++;
+    if (i == b->n_lent && !make_room(b))
+        return false;
+    if (i == b->n_lent)
+        memcpy(b->lent[b->n_lent++], name, sizeof(name));
+    *out = address_ipv4(lent_block + 1 + (uint32_t)i, 0);
+    return true;
+}
+
+enum petname_answer petname_book_lent(struct petname_book *b, const struct address *a,
+                                      char address[ONION_ADDRESS_LEN + 1])
+{
+    if (a->family != ADDRESS_IPV4 || (address_ipv4_host(a) & lent_mask) != lent_block)
+        return PETNAME_NONE;
+    uint32_t i = address_ipv4_host(a) - lent_block - 1;
+    if (!b || i >= b->n_lent)
+        return PETNAME_UNKNOWN;
+    look_again(b);
+    const char *found = petnames_find(b->names, b->lent[i]);
     if (!found)
         return PETNAME_UNKNOWN;
     memcpy(address, found, ONION_ADDRESS_LEN + 1);

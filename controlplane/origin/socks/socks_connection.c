@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "onion/petname/petname.h"
 #include "origin/origin.h"
 #include "origin/socks/socks_destination.h"
 #include "origin/socks/socks_internal.h"
+#include "origin/socks/socks_petname.h"
 #include "origin/socks/socks_reply.h"
 #include "stream/stream.h"
 
@@ -149,35 +149,18 @@ static void open_stream(struct socks_connection *c)
         app_stream_wake(c->stream);
 }
 
-// A petname becomes the address that it stands for before anything else looks at the host. False:
-// it is nobody's, and the request has failed.
-static bool replace_petname(struct socks_connection *c)
-{
-    struct socks_request *q = &c->handshake.request;
-    char address[ONION_ADDRESS_LEN + 1];
-    switch (petname_book_resolve(c->server->origin->petnames, q->host, address)) {
-    case PETNAME_NONE:
-        return true;
-    case PETNAME_KNOWN:
-        memcpy(q->host, address, sizeof(address));
-        return true;
-    case PETNAME_UNKNOWN:
-        break;
-    }
-    socks_complain(c, SOCKS_PETNAME, true);
-    fail(c, END_RESOLVEFAILED, SOCKS5_ONION_MALFORMED);
-    return false;
-}
-
 static void take_request(struct socks_connection *c)
 {
     const struct relay *relay = c->server->relay;
-    const struct socks_request *q = &c->handshake.request;
+    struct socks_request *q = &c->handshake.request;
     enum socks_complaint complaint;
     unsigned extended;
     c->server->relay->counters.socks_requests++;
-    if (!replace_petname(c))
+    if (!socks_petname_replace(c->server->origin->petnames, q)) {
+        socks_complain(c, SOCKS_PETNAME, true);
+        fail(c, END_RESOLVEFAILED, SOCKS5_ONION_MALFORMED);
         return;
+    }
     int reason = socks_destination_check(q, c->listener->config, relay->config->testing_network,
                                          &complaint, &extended);
     if (reason) {

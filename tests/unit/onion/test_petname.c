@@ -291,6 +291,73 @@ static void test_book(void **state)
     petname_book_free(b);
 }
 
+static enum petname_answer lent(struct petname_book *b, uint32_t address, const char *wanted)
+{
+    char onion[ONION_ADDRESS_LEN + 1] = "";
+    struct address a = address_ipv4(address, 0);
+    enum petname_answer answer = petname_book_lent(b, &a, onion);
+    assert_string_equal(onion, wanted);
+    return answer;
+}
+
+static void test_lent_addresses(void **state)
+{
+    (void)state;
+    struct address first, a;
+    write_file("{\"wiki\": \"" TOR "\", \"duck\": \"" DUCK "\"}");
+    struct petname_book *b = petname_book_create(path);
+    assert_int_equal(lent(b, 0xc6120001, ""), PETNAME_UNKNOWN);
+    assert_int_equal(lent(NULL, 0xc6120001, ""), PETNAME_UNKNOWN);
+    assert_false(petname_book_lend(b, "none.pet", &a));
+    assert_false(petname_book_lend(b, "wiki.org", &a));
+    assert_true(petname_book_lend(b, "duck.pet", &first));
+    assert_true(petname_book_lend(b, "wiki.pet", &a));
+    assert_int_equal(address_ipv4_host(&first), 0xc6120001);
+    assert_int_equal(address_ipv4_host(&a), 0xc6120002);
+    assert_true(petname_book_lend(b, "www.DUCK.pet", &a));
+    assert_true(address_same_host(&a, &first));
+    assert_int_equal(lent(b, 0xc6120001, DUCK), PETNAME_KNOWN);
+    assert_int_equal(lent(b, 0xc6120002, TOR), PETNAME_KNOWN);
+    static const uint32_t unknown[] = {0xc6120000, 0xc6120003, 0xc613ffff};
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+        assert_int_equal(lent(b, unknown[i], ""), PETNAME_UNKNOWN);
+    assert_int_equal(lent(b, 0xc611ffff, ""), PETNAME_NONE);
+    assert_int_equal(lent(b, 0xc6140000, ""), PETNAME_NONE);
+    write_file("{\"wiki\": \"" DUCK "\"}"); // it leads to where the name leads now
+    assert_int_equal(lent(b, 0xc6120002, DUCK), PETNAME_KNOWN);
+    assert_int_equal(lent(b, 0xc6120001, ""), PETNAME_UNKNOWN);
+    petname_book_free(b);
+}
+
+// As many names as a file can have, several times over: then there are no more addresses.
+static void test_no_more_addresses(void **state)
+{
+    (void)state;
+    char error[PETNAME_ERROR_MAX], host[32];
+    struct address a;
+    unsigned n = 0;
+    bool good = true;
+    unlink(path);
+    struct petname_book *b = petname_book_create(path);
+    for (unsigned round = 0; round < 5; round++) {
+        struct petnames *p = parse("{}");
+        for (unsigned i = 0; i < PETNAMES_MAX; i++) {
+            snprintf(host, sizeof(host), "r%u-%u", round, i);
+            assert_int_equal(petnames_add(p, host, TOR, error), 0);
+        }
+        assert_int_equal(petnames_save(p, path, error), 0);
+        petnames_free(p);
+        for (unsigned i = 0; i < PETNAMES_MAX; i++) {
+            snprintf(host, sizeof(host), "r%u-%u.pet", round, i);
+            good = petname_book_lend(b, host, &a);
+            assert_int_equal(good, n < 4 * PETNAMES_MAX);
+            n += good;
+        }
+    }
+    assert_false(good);
+    petname_book_free(b);
+}
+
 // What it says goes to a file, to be counted. It says no address, and no name.
 static unsigned lines_of(const char *log)
 {
@@ -354,6 +421,8 @@ int main(void)
         cmocka_unit_test(test_errors_have_places),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_book),
+        cmocka_unit_test(test_lent_addresses),
+        cmocka_unit_test(test_no_more_addresses),
         cmocka_unit_test(test_book_follows_the_file),
     };
     if (sodium_init() < 0)

@@ -143,6 +143,14 @@ static unsigned targets_max(void)
     return (unsigned)(files.rlim_cur / 2);
 }
 
+static unsigned circuits_max(const struct config *config)
+{
+    unsigned share = config->dataplane.max_circuits / 8;
+    if (share > RENDEZVOUS_CIRCUITS_MAX)
+        return RENDEZVOUS_CIRCUITS_MAX;
+    return share < RENDEZVOUS_CIRCUITS_MIN ? RENDEZVOUS_CIRCUITS_MIN : share;
+}
+
 static void init(struct onion_services *all, unsigned i)
 {
     struct onion_service *s = &all->services[i];
@@ -167,6 +175,7 @@ struct onion_services *onion_services_create(struct origin *origin, char *error,
     all->origin = origin;
     TAILQ_INIT(&all->targets);
     all->targets_max = targets_max();
+    all->circuits_max = circuits_max(config);
     all->services = calloc(config->onion_service_count + 1, sizeof(*all->services));
     all->bridges = bridges_create(origin->relay->loop, TARGET_BLOCKS_MAX);
     bool good = all->services && all->bridges;

@@ -65,6 +65,7 @@ static void set_state(struct rendezvous *r, enum rendezvous_state state)
     s->n_joined += (state == RENDEZVOUS_JOINED) - (unsigned)(r->state == RENDEZVOUS_JOINED);
     s->n_under_way +=
         (to && state != RENDEZVOUS_JOINED) - (unsigned)(from && r->state != RENDEZVOUS_JOINED);
+    s->all->n_circuits += (to == &s->rendezvous) - (unsigned)(from == &s->rendezvous);
     if (from)
         TAILQ_REMOVE(from, r, entry);
     if (to)
@@ -218,11 +219,50 @@ static bool take_ready(struct rendezvous *r)
     return true;
 }
 
+// The one that has been without a stream for the longest time, if possible one that never had one:
+// whoever comes and says nothing does not keep others away. NULL: none. Those that are joined stand
+// in the order of when they were.
+static struct rendezvous *find_idle(struct onion_service *s, uint64_t now_ms)
+{
+    struct rendezvous *r, *idle = NULL;
+    TAILQ_FOREACH(r, &s->rendezvous, entry)
+    {
+        if (r->state != RENDEZVOUS_JOINED || r->n_targets > 0 ||
+            now_ms - r->idle_since_ms < RENDEZVOUS_SPARED_MS)
+            continue;
+        if (r->begun_streams == 0)
+            return r;
+        if (!idle || r->idle_since_ms < idle->idle_since_ms)
+            idle = r;
+    }
+    return idle;
+}
+
+// For one circuit more, if need be in the place of another.
+static bool has_room(struct onion_service *s)
+{
+    uint64_t now_ms = origin_now_ms(s->origin);
+    if (s->all->n_circuits < s->all->circuits_max)
+        return true;
+    if (s->full_ms != 0 && now_ms - s->full_ms < 1000)
+        return false;
+    struct rendezvous *idle = find_idle(s, now_ms);
+    s->full_ms = idle ? 0 : now_ms;
+    if (!idle)
+        return false;
+    log_info("onion service: the visitor at %s has no stream, and others wait", name_of(idle));
+    s->origin->relay->counters.drop_service_limit++;
+    service_rendezvous_free(idle);
+    return true;
+}
+
 // It waits on, or has a circuit, or is gone.
 static void launch(struct rendezvous *r)
 {
     struct path_request request = request_of(r);
     const char *why = "";
+    if (!has_room(r->service))
+        return;
     if (!agree(r)) {
         fail(r, "the visitor's key is none");
         return;

@@ -148,7 +148,12 @@ bool introduction_take(struct intro_point *p, const uint8_t *body, size_t length
 // ---- rendezvous (rendezvous.c)
 
 enum {
-    RENDEZVOUS_MAX = 32768,         // of a service, however far they are: more than POW_QUEUE_MAX
+    RENDEZVOUS_MAX = 32768, // of a service, however far they are: more than POW_QUEUE_MAX
+    // Of all services, and an eighth of all circuits at most: so many that what workers have for
+    // circuits of ours is not theirs alone.
+    RENDEZVOUS_CIRCUITS_MAX = 8192,
+    RENDEZVOUS_CIRCUITS_MIN = 16,
+    RENDEZVOUS_SPARED_MS = 10000,   // for a visitor to begin a stream, when others wait
     RENDEZVOUS_TIMEOUT_MS = 30000,  // for the point to be reached (8.36)
     RENDEZVOUS_IDLE_MS = 600 * 1000 // without a stream
 };
@@ -235,6 +240,7 @@ struct onion_service {
     struct replay_set cookies; // of the last minutes
     uint64_t cookies_turned_ms;
     struct rendezvous_list waiting, rendezvous; // waiting, or building and joined
+    uint64_t full_ms;                           // when nobody could give way; 0: never
     unsigned n_rendezvous, n_under_way, n_joined, n_streams;
     uint64_t introductions, replays, refused;
 };
@@ -243,7 +249,8 @@ struct onion_services {
     struct origin *origin;
     struct bridges *bridges; // of streams' targets
     struct target_list targets;
-    unsigned n_targets, targets_max; // each has a socket, also those whose stream has ended
+    unsigned n_circuits, circuits_max; // of rendezvous
+    unsigned n_targets, targets_max;   // each has a socket, also those whose stream has ended
     struct publish_ring rings[2];
     unsigned n_services;
     struct onion_service *services;

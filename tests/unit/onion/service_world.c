@@ -646,6 +646,7 @@ void world_open(void (*change)(struct config_onion_service *config))
     world.relay.uptime_s = 1;
     world.relay.origin = &world.origin;
     world.origin.relay = &world.relay;
+    world.config.dataplane.max_circuits = 1 << 16;
     world.config.testing_network = true;
     world.config.onion_services = &world.service_config;
     world.config.onion_service_count = 1;

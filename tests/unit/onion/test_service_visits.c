@@ -449,16 +449,52 @@ static void test_idle(void **state)
     world_close();
 }
 
+// Visitors that come and say nothing have all circuits there may be: whoever waits takes the place
+// of the first of them, but not of one that has just come, nor of one that has had a stream.
+static void test_silent_visitors(void **state)
+{
+    (void)state;
+    enum { MAX = 4 };
+    struct origin_circuit *silent[MAX];
+    open_established(NULL);
+    world.origin.onion_services->circuits_max = MAX;
+    for (uint8_t i = 0; i < MAX; i++)
+        silent[i] = world_visitor((uint8_t)(i + 1));
+    ((struct rendezvous *)silent[0]->user)->begun_streams = 1;
+    struct visitor v = comes(20, 0);
+    assert_true(says(&v));
+    assert_int_equal(building(), 0);
+    assert_int_equal(world_service()->n_rendezvous, MAX + 1);
+    world_pass(9);
+    assert_int_equal(building(), 0);
+    world_pass(2);
+    assert_int_equal(building(), 1);
+    assert_int_equal(silent[0]->state, ORIGIN_OPEN);
+    assert_int_equal(silent[1]->state, ORIGIN_CLOSED);
+    assert_int_equal(silent[2]->state, ORIGIN_OPEN);
+    assert_int_equal(world.origin.onion_services->n_circuits, MAX);
+    for (uint8_t i = 0; i < 3; i++) { // the others, and last the one that had a stream
+        assert_int_equal(silent[0]->state, ORIGIN_OPEN);
+        v = comes((uint8_t)(30 + i), 0);
+        assert_true(says(&v));
+        assert_int_equal(building(), i + 2);
+    }
+    assert_int_equal(silent[0]->state, ORIGIN_CLOSED);
+    assert_int_equal(world_service()->n_joined, 0);
+    world_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_meets),        cmocka_unit_test(test_ready_circuit),
-        cmocka_unit_test(test_replays),      cmocka_unit_test(test_full_memory),
-        cmocka_unit_test(test_full_cookies), cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_unreadable),   cmocka_unit_test(test_bad_points),
-        cmocka_unit_test(test_dead_point),   cmocka_unit_test(test_point_goes),
-        cmocka_unit_test(test_waiting),      cmocka_unit_test(test_proof_of_work),
-        cmocka_unit_test(test_single_onion), cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_meets),           cmocka_unit_test(test_ready_circuit),
+        cmocka_unit_test(test_replays),         cmocka_unit_test(test_full_memory),
+        cmocka_unit_test(test_full_cookies),    cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_unreadable),      cmocka_unit_test(test_bad_points),
+        cmocka_unit_test(test_dead_point),      cmocka_unit_test(test_point_goes),
+        cmocka_unit_test(test_waiting),         cmocka_unit_test(test_proof_of_work),
+        cmocka_unit_test(test_single_onion),    cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_silent_visitors),
     };
     return crypto_init() != 0 || cmocka_run_group_tests(tests, NULL, NULL);
 }

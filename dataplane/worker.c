@@ -25,6 +25,8 @@ enum {
     SLEEP_MAX_US = 500000,
     BURSTS_PER_TURN = 4,
     BURST_IS_FULL = NET_BURST * 3 / 4, // more waits, probably
+    NOTIFY_AFTER_US = 100,
+    ACK_GATHER_US = 50,
     TCP_RECEIVE_WINDOW_BYTES = 1 << 20,
     TCP_SEND_BUFFER_BYTES = 1 << 20,
     // The most that flow control lets wait in one place, with much to spare: 1000 DATA cells where
@@ -172,6 +174,7 @@ int worker_init(struct worker *w, const struct dataplane_config *config,
         .mtu = (uint16_t)smallest_mtu(config),
         .receive_window_bytes = TCP_RECEIVE_WINDOW_BYTES,
         .send_buffer_bytes = TCP_SEND_BUFFER_BYTES,
+        .ack_gather_us = ACK_GATHER_US,
     };
     w->tcp = tcp_stack_create(&tcp);
     if (!w->tcp)
@@ -267,14 +270,29 @@ static unsigned transmit_connections(struct worker *w)
     return n;
 }
 
-static void send_reports(struct worker *w)
+// The control thread is woken when a burst is over, or has taken long: once, and for all of it.
+static void wake_control(struct worker *w, bool busy)
+{
+    if (!busy || !w->channel->up_notify) {
+        w->notify_since_us = 0;
+    } else if (w->notify_since_us == 0) {
+        w->notify_since_us = w->now_us;
+        return;
+    } else if (w->now_us - w->notify_since_us < NOTIFY_AFTER_US) {
+        return;
+    }
+    w->notify_since_us = 0;
+    channel_notify_up(w->channel);
+}
+
+static void send_reports(struct worker *w, bool busy)
 {
     command_send_refusals(w);
     drained_send_owed(w);
     end_send_reports(w); // before the connections: a circuit ends before its link
     if (TAILQ_EMPTY(&w->reports))
         conn_send_reports(w);
-    channel_notify_up(w->channel);
+    wake_control(w, busy);
     for (unsigned i = 0; w->woken_peers; i++, w->woken_peers >>= 1)
         if (w->woken_peers & 1)
             channel_wake_worker(w->workers[i].channel);
@@ -354,7 +372,7 @@ unsigned worker_turn(struct worker *w)
     tcp_advance(w->tcp); // so late that one ACK says all: what was read, and goes with what is sent
     stage_done(w, &clock, &clock.tls_seal);
     net_flush(w->net_worker);
-    send_reports(w);
+    send_reports(w, work > 0);
     stage_done(w, &clock, &clock.tx);
     count_cycles(&w->counters, &clock, w->counters.cycles_tls_open - opening, work > 0);
     return work;
@@ -370,6 +388,8 @@ static bool has_waiting_work(const struct worker *w)
 static void sleep_until_needed(struct worker *w)
 {
     uint64_t began = worker_cycles(w);
+    tcp_flush_acks(w->tcp);
+    net_flush(w->net_worker);
     uint64_t next = tcp_next_timer_us(w->tcp);
     uint64_t now = tsc_us();
     uint64_t timeout_us = next <= now ? 0 : next - now;

@@ -51,7 +51,7 @@ struct worker {
 
     struct conn_table conns;
     struct end_table ends;
-    struct hop_pool hops; // of the circuits that begin here
+    struct hop_pool hops;       // of the circuits that begin here
     struct scheduler scheduler; // its nodes are numbered as the ends are
     struct shed shed;
     _Atomic uint8_t shed_bucket; // the fullest of `shed`; read by other workers
@@ -82,7 +82,8 @@ struct worker {
     uint64_t now_us; // when this turn of the loop began
     struct random_stream random;
     uint64_t idle_turns;
-    uint64_t woken_peers; // set of workers that cells were sent to in this turn
+    uint64_t notify_since_us; // since when the control thread is to be woken; 0: it is not
+    uint64_t woken_peers;     // set of workers that cells were sent to in this turn
 };
 
 // Puts parameters of the consensus to use.

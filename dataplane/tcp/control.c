@@ -52,10 +52,21 @@ void tcp_ack_later(struct tcp_conn *conn, bool now)
         return;
     }
     conn->ack_now = true;
+    conn->ack_gathers = false;
     if (conn->in_acks)
         return;
     conn->in_acks = true;
     TAILQ_INSERT_TAIL(&conn->stack->acks, conn, ack_link);
+}
+
+void tcp_ack_gather(struct tcp_conn *conn)
+{
+    const struct tcp_stack *stack = conn->stack;
+    if (conn->ack_now) // it waits already, or will not
+        return;
+    tcp_ack_later(conn, true);
+    conn->ack_gathers = stack->config.ack_gather_us > 0;
+    conn->gather_until = (uint32_t)stack->now + stack->config.ack_gather_us;
 }
 
 void tcp_ack_sent(struct tcp_conn *conn)

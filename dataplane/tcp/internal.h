@@ -189,6 +189,8 @@ void tcp_send_reset(struct tcp_conn *conn);
 void tcp_answer_reset(struct tcp_stack *stack, const struct tcp_header *header);
 void tcp_challenge(struct tcp_conn *conn); // an ACK, but not too often
 void tcp_ack_later(struct tcp_conn *conn, bool now);
+// For segments that came in order.
+void tcp_ack_gather(struct tcp_conn *conn);
 void tcp_ack_sent(struct tcp_conn *conn);
 uint16_t tcp_window(struct tcp_conn *conn, bool syn);
 

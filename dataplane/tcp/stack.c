@@ -99,11 +99,21 @@ void tcp_input(struct tcp_stack *stack, struct rte_mbuf **packets, unsigned n)
         tcp_input_burst(stack, packets + i, RTE_MIN(n - i, (unsigned)TCP_INPUT_BURST));
 }
 
-static void send_acks(struct tcp_stack *stack)
+static uint32_t gathers_for_us(const struct tcp_conn *conn)
 {
-    struct tcp_conn *conn;
+    int32_t left = (int32_t)(conn->gather_until - (uint32_t)conn->stack->now);
+    bool waits = conn->ack_now && conn->ack_gathers && left > 0;
+    return waits && conn->segments_unacked < TCP_ACK_SEGMENTS_MAX ? (uint32_t)left : 0;
+}
 
-    while ((conn = TAILQ_FIRST(&stack->acks))) {
+static void send_acks(struct tcp_stack *stack, bool all)
+{
+    struct tcp_conn *next;
+
+    for (struct tcp_conn *conn = TAILQ_FIRST(&stack->acks); conn; conn = next) {
+        next = TAILQ_NEXT(conn, ack_link);
+        if (!all && gathers_for_us(conn) > 0)
+            continue;
         TAILQ_REMOVE(&stack->acks, conn, ack_link);
         conn->in_acks = false;
         if (conn->ack_now) // else it went with data
@@ -111,19 +121,26 @@ static void send_acks(struct tcp_stack *stack)
     }
 }
 
+void tcp_flush_acks(struct tcp_stack *stack)
+{
+    send_acks(stack, true);
+}
+
 void tcp_advance(struct tcp_stack *stack)
 {
     stack->now = stack->env.now_us(stack->env.ctx);
     tcp_wheel_run(stack);
     tcp_time_wait_expire(stack);
-    send_acks(stack);
+    send_acks(stack, false);
 }
 
 uint64_t tcp_next_timer_us(const struct tcp_stack *stack)
 {
-    if (!TAILQ_EMPTY(&stack->acks) || !TAILQ_EMPTY(&stack->events))
+    uint64_t next = tcp_wheel_next(&stack->wheel);
+    const struct tcp_conn *conn = TAILQ_FIRST(&stack->acks); // the first one is the first to be due
+    if (!TAILQ_EMPTY(&stack->events))
         return stack->now;
-    return tcp_wheel_next(&stack->wheel);
+    return conn ? RTE_MIN(next, stack->now + gathers_for_us(conn)) : next;
 }
 
 bool tcp_next_event(struct tcp_stack *stack, struct tcp_event *event)

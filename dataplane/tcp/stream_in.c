@@ -202,10 +202,19 @@ void tcp_stream_take(struct tcp_conn *conn, struct rte_mbuf *packet, uint32_t se
         bool gap = conn->runs != NULL;
         queue_append(conn, packet, tail, length);
         runs_deliver(conn);
-        conn->segments_unacked = (uint8_t)(gap ? 2 : conn->segments_unacked + 1);
+        if (conn->segments_unacked < TCP_ACK_SEGMENTS_MAX)
+            conn->segments_unacked++;
         tcp_conn_event(conn, TCP_EVENT_READABLE);
+        if (!gap && conn->segments_unacked >= 2) {
+            tcp_ack_gather(conn);
+            return;
+        }
+        if (gap) {
+            tcp_ack_later(conn, true);
+            return;
+        }
     }
-    tcp_ack_later(conn, conn->segments_unacked >= 2 || conn->closing);
+    tcp_ack_later(conn, conn->closing);
 }
 
 void tcp_stream_discard(struct tcp_conn *conn)

@@ -46,6 +46,9 @@ struct tcp_config {
     uint32_t send_buffer_bytes;    // most that a connection queues for its writer
     uint32_t max_packets; // of `packets`, this stack's share: its queues hold 7/8 of it at most.
                           // 0: all of the pool
+    // An ACK for two full segments waits so long for more, up to TCP_ACK_SEGMENTS_MAX of them: who
+    // polls all the time sees a burst two by two. 0: it goes with the batch.
+    uint32_t ack_gather_us;
 };
 
 enum tcp_event_bits {
@@ -81,6 +84,8 @@ struct tcp_conn *tcp_connect(struct tcp_stack *stack, const struct address *loca
 void tcp_input(struct tcp_stack *stack, struct rte_mbuf **packets, unsigned n);
 // Runs the timers that are due and sends ACKs that were put off. Once per loop.
 void tcp_advance(struct tcp_stack *stack);
+// Sends also those that wait for more segments: nobody will look for some time.
+void tcp_flush_acks(struct tcp_stack *stack);
 // When the next timer is due, in env's time: at once if events or ACKs wait; UINT64_MAX for none.
 uint64_t tcp_next_timer_us(const struct tcp_stack *stack);
 // False when there are no more events. A connection appears once with all its bits.

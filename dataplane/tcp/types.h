@@ -41,6 +41,7 @@ enum {
 #define TCP_GIVE_UP_US (120 * TCP_SECOND) // retransmitting without an answer
 // Short: a relay that has Nagle's algorithm (C tor leaves it on) holds its next cell until then.
 #define TCP_DELAYED_ACK_US (2 * TCP_MS)
+enum { TCP_ACK_SEGMENTS_MAX = 16 };
 #define TCP_PEER_DELAYED_ACK_US (40 * TCP_MS) // the kernels' own
 #define TCP_NO_MEMORY_RETRY_US (10 * TCP_MS)
 #define TCP_CHALLENGE_INTERVAL_MS 100
@@ -192,6 +193,7 @@ struct tcp_conn {
     bool sack : 1;
     bool scaling : 1;
     bool ack_now : 1;
+    bool ack_gathers : 1; // … but not before `gather_until`, if only few segments have come
     bool writer_waits : 1;
     bool reordering : 1;
     bool no_memory : 1;       // something could not be sent for lack of packet memory
@@ -240,6 +242,7 @@ struct tcp_conn {
     uint32_t irs, rcv_nxt, rcv_edge; // edge: right end of the window as told
     uint32_t rcv_fin;
     uint32_t last_ack_sent;
+    uint32_t gather_until; // time's low bits
     uint32_t ts_offset, ts_recent, ts_recent_s;
     uint32_t challenge_ms;
     uint32_t rx_bytes;  // in order, not consumed

@@ -224,6 +224,7 @@ static void host_open(struct sim *sim, unsigned index, const struct sim_options 
         .mtu = options->mtu,
         .receive_window_bytes = options->receive_window_bytes,
         .send_buffer_bytes = options->send_buffer_bytes,
+        .ack_gather_us = options->ack_gather_us,
     };
     host->stack = tcp_stack_create(&config);
     assert_non_null(host->stack);

@@ -99,6 +99,7 @@ struct sim_options {
     uint32_t receive_window_bytes;
     uint32_t send_buffer_bytes;
     uint16_t mtu;
+    uint32_t ack_gather_us;
     uint64_t seed;
     bool only_first; // hosts[1] is the test's
 };

@@ -30,7 +30,9 @@ static bool strip_options(struct sim *sim, unsigned from, uint8_t *packet, size_
 
 static void transfer(const struct scenario *s)
 {
-    struct sim *sim = sim_open(&sim_defaults);
+    struct sim_options options = sim_defaults;
+    options.ack_gather_us = s->late ? 0 : 50;
+    struct sim *sim = sim_open(&options);
     struct talk talk;
 
     sim->iss = s->iss;

@@ -142,25 +142,6 @@ def onion_client_restart(net):
         raise Failure(f"{took:.0f} s until the service was reached")
 
 
-@case(timeout=600, network=VISITS)
-def onion_client_period(net):
-    """
-    the time period ends (in this network after four minutes at most): streams stay, new ones begin
-    """
-    port, host = net.subject.socks_port, net.service.host("open")
-    with socks.connect(port, host, HTTP_PORT, early=b"ECHO / HTTP/1.0\r\n\r\n") as connection:
-        socks.read_head(connection)
-        begin, before = time.monotonic(), net.subject.counters()["onion_descriptors_read"]
-        while net.subject.counters()["onion_descriptors_read"] == before:
-            if time.monotonic() - begin > 300:
-                raise Failure("no newer descriptor in five minutes")
-            connection.sendall(b"still here")
-            if socks.exactly(connection, 10) != b"still here":
-                raise Failure("the stream changed its mind")
-            socks.download(port, host, 1000, user=("user", str(time.monotonic())))
-            time.sleep(5)
-
-
 @case(timeout=300, network=VISITS)
 def onion_client_service_dies(net):
     """

@@ -6,26 +6,27 @@ import re
 import socket
 import time
 
+import socks
 from cases import case
 from hs_ring import SPREAD_STORE, Lookups, decode
-from onion_pair import RamsonHost, TorHost, TorVisitor, fetch, wait_reachable
+from onion_pair import RamsonHost, RamsonVisitor, TorHost, TorVisitor, fetch, wait_reachable
 from origin import OriginNetwork
 from process import Failure, Process, all_at_once, wait_until
 from test_onion import make_frontend
-from tornet import LOCAL
+from tornet import HTTP_PORT, LOCAL
 
 PUBLISHED, BALANCED = "test_onion_publish.PublishNetwork", "test_onion_publish.BalancedHosts"
 POINTS = 3
-EDGES_S = 250  # a run of the shared random value has 240: so long a time has two edges of either kind
+EDGES_S = 300  # a run of the shared random value has 240: there are edges of both kinds in this time
 
 
 class PublishNetwork(OriginNetwork):
-    """HSDirs in tor and in ramson, a host in each, and a visitor in tor."""
+    """HSDirs in tor and in ramson, a host in each, and visitors in both."""
 
     def __init__(self, debug=None, release=None, **options):
         super().__init__(debug, release, ramsons=2, exits=6, prefix="ramson-publish", subject=False,
                          **options)
-        self.hosts, self.visitor = {}, None
+        self.hosts, self.visitor, self.other_visitor = {}, None, None
 
     def up(self):
         super().up()
@@ -33,10 +34,13 @@ class PublishNetwork(OriginNetwork):
         for name, kind in kinds.items():
             self.hosts[name] = self.add_client(kind=kind, start=False).add("open")
         self.visitor = self.add_client(kind=TorVisitor, start=False)
-        for one in [*self.hosts.values(), self.visitor]:
+        self.other_visitor = self.add_client(kind=TorVisitor if self.stand_in else RamsonVisitor,
+                                             start=False)
+        everybody = [*self.hosts.values(), self.visitor, self.other_visitor]
+        for one in everybody:
             one.start()
-        all_at_once([one.wait_bootstrapped for one in [*self.hosts.values(), self.visitor]])
-        self.standing += self.hosts.values()
+        all_at_once([one.wait_bootstrapped for one in everybody])
+        self.standing += [*self.hosts.values(), self.other_visitor]
 
 
 def wait_published(lookups, address, timeout=90):
@@ -142,18 +146,23 @@ def hsfetch(port, address, timeout=60):
 @case(timeout=600, network=PUBLISHED)
 def onion_publish_edges(net):
     """
-    four minutes are a run of the shared random value here, and a time period: two edges of each kind,
-    at which all directories that a client would ask have ramson's descriptor, as they have tor's
+    four minutes are a run of the shared random value here, and a time period: over an edge of each
+    kind all directories that a client would ask have ramson's descriptor as they have tor's, and
+    who visits by ramson keeps the streams that there are and can begin others
     """
     lookups = Lookups(net)
     addresses = {name: host.host("open") for name, host in net.hosts.items()}
     for address in addresses.values():
         wait_published(lookups, address)
+    talks = [Talk(net.other_visitor, address) for address in addresses.values()]
     missing = dict.fromkeys(addresses, 0)
     nowhere = dict.fromkeys(addresses, 0)
     periods, halves, asked = set(), set(), 0
     end = time.monotonic() + EDGES_S
-    while time.monotonic() < end:
+    while len(periods) < 2 or len(halves) < 3:
+        if time.monotonic() > end:
+            raise Failure(f"no edge was crossed: {periods}, {halves}")
+        time.sleep(3)
         consensus = lookups.consensus()
         periods.add(consensus.period()[0])
         halves.add(consensus.valid_after // (consensus.run // 2))
@@ -163,15 +172,29 @@ def onion_publish_edges(net):
             nowhere[name] += not any(texts.values())
             for text in filter(None, texts.values()):
                 decode(text, address)
+            fetch(net.other_visitor, address, 1000, user=("user", str(time.monotonic())))
         asked += len(texts)
-        time.sleep(3)
-    if len(periods) < 2 or len(halves) < 3:
-        raise Failure(f"no edge was crossed: {periods}, {halves}")
+        for talk in talks:
+            talk.go_on()
     said = f"of {asked} each, missing: {missing}; found nowhere: {nowhere}"
     net.say(said)
     if nowhere["ramson"] or missing["ramson"] > max(missing["tor"], asked // 50):
         raise Failure(said)
     fetch(net.visitor, addresses["ramson"], 100_000)
+
+
+class Talk:
+    """A stream that stays."""
+
+    def __init__(self, visitor, address):
+        self.connection = socks.connect(visitor.socks_port, address, HTTP_PORT,
+                                        early=b"ECHO / HTTP/1.0\r\n\r\n")
+        socks.read_head(self.connection)
+
+    def go_on(self):
+        self.connection.sendall(b"still here")
+        if socks.exactly(self.connection, 10) != b"still here":
+            raise Failure("the stream changed its mind")
 
 
 class BalancedHosts(PublishNetwork):

@@ -11,7 +11,8 @@ several at once, with the CPU time for each GB: of tor the whole process; of ram
 its worker (all of its CPU time when it may sleep: --poll adaptive), and the rest of the process. The
 client has a CPU to itself; everything else, and ramson's control thread, shares the others. Both
 clients are behind a veth pair that carries frames of a wire's size; applications reach them by a Unix
-socket.
+socket. The relays acknowledge at once what they send each other, as links with others' traffic do;
+--delayed-acks leaves that to the kernel.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from measurement import machine, run
 from origin import NAME, OriginClient, OriginNetwork, TorClient
 from netns import ip
 from process import Process, all_at_once, wait_until
-from ring_port import RingPort, as_a_nic_would, own_receiver
+from ring_port import RingPort, acknowledge_at_once, as_a_nic_would, own_receiver
 from tornet import HTTP_PORT, tor
 
 ONE, FIRST_BYTES = 1, 20
@@ -161,6 +162,8 @@ def compare(options, say):
     rounds = {"tor": [], "ramson": []}
     try:
         net.up()
+        if not options.delayed_acks:
+            acknowledge_at_once()
         clients = {"tor": net.add_client(start=False, kind=WireTorClient),
                    "ramson": net.add_client(start=False, level="notice", poll=options.poll,
                                             kind=OriginClient if options.device == "tap" else
@@ -190,7 +193,8 @@ def compare(options, say):
     return {"benchmark": "compare-client", "machine": machine(options),
             "tor_version": tor("--version").splitlines()[0].rstrip("."),
             "options": {k: getattr(options, k)
-                        for k in ("megabytes", "streams", "rounds", "device", "poll", "cpu")},
+                        for k in ("megabytes", "streams", "rounds", "device", "poll", "cpu",
+                                  "delayed_acks")},
             "median": {name: median(some) for name, some in rounds.items()}, "rounds": rounds}
 
 
@@ -234,6 +238,8 @@ def parse():
                         help="ramson's port (af_packet)")
     parser.add_argument("--poll", choices=("busy", "adaptive"), default="busy",
                         help="how ramson's worker waits (busy)")
+    parser.add_argument("--delayed-acks", action="store_true",
+                        help="between the relays, too, the kernel decides when")
     count = os.cpu_count()
     parser.add_argument("--cpu", type=int, default=count - 1,
                         help=f"the client's own ({count - 1})")

@@ -3,6 +3,7 @@
 
 import array
 import fcntl
+import json
 import os
 import socket
 import struct
@@ -20,6 +21,16 @@ def as_a_nic_would(interface, gro):
             value = array.array("B", struct.pack("II", command, gro and command == SET_GRO))
             request = struct.pack("16sP", interface.encode(), value.buffer_info()[0])
             fcntl.ioctl(any_socket, ETHTOOL, request)
+
+
+def acknowledge_at_once():
+    """Has TCP between addresses of this namespace acknowledge at once, as if each link carried others'
+    traffic, too. Without any the kernel holds an ACK back for 40 ms, for which tor's next cell waits
+    (Nagle's algorithm): CONNECTED goes, and the first DATA does not."""
+    for route in json.loads(ip("-json", "route", "show", "table", "local", "type", "local")):
+        if route["dev"] == "lo" and not route["dst"].startswith("127."):
+            ip("route", "replace", "local", route["dst"], "dev", "lo", "table", "local", "proto",
+               "kernel", "scope", "host", "src", route["prefsrc"], "quickack", "1")
 
 
 def pids(name):

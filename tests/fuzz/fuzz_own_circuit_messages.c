@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A circuit that begins here, over up to five hops of any kind: their answers, right and wrong, and
-// whatever else a hop may say, in any order, while its user sends, extends, begins streams, and
-// closes. Its user hears of its end once, and nothing is left.
+// whatever else a hop may say, in any order, while its user sends, extends, meets a client or a
+// service behind the last one, begins and accepts streams, and closes. Its user hears of its end
+// once, and nothing is left.
 //
 // The input is {hops 1, kinds 2}, then steps: {what 1, hop 1, length 1, body}.
 #include <setjmp.h>
@@ -29,12 +30,15 @@ enum {
     DESTROYED,
     CHANNEL_CLOSED,
     EARLY,
+    USER_MEETS, // as the service if `hop` is odd
+    USER_IS_CONNECTED,
 };
 enum { HOPS_MAX = 5 };
 
 static struct desk *desk;
 static struct journey *journey;
-static unsigned asked; // 1: what asks a hop is in the desk's inbox
+static struct stream *accepted; // the last one
+static unsigned asked;          // 1: what asks a hop is in the desk's inbox
 
 static struct desk *the_desk(void)
 {
@@ -69,7 +73,8 @@ static void connected(struct stream *s, const uint8_t *body, size_t length)
 
 static void closed(struct stream *s, enum end_reason reason)
 {
-    (void)s, (void)reason;
+    (void)reason;
+    accepted = s == accepted ? NULL : accepted;
 }
 
 static const struct stream_ops ops = {.connected = connected,
@@ -77,6 +82,22 @@ static const struct stream_ops ops = {.connected = connected,
                                       .data = data,
                                       .produce = produce,
                                       .closed = closed};
+
+// By its id, one way or another.
+static void accept_stream(struct circuit *c, uint16_t stream_id, const uint8_t *body, size_t length)
+{
+    if (!body || length > RELAY_BODY_MAX || stream_id == 0)
+        abort();
+    struct stream *s = stream_id % 8 ? stream_accept(c, stream_id, &ops, NULL) : NULL;
+    if (!s && stream_id % 16)
+        stream_refuse(c, stream_id, END_DONE);
+    else if (s && stream_id % 8 == 1)
+        stream_accepted(s, body, (uint16_t)length);
+    else if (s && stream_id % 8 == 2)
+        stream_close(s, END_TIMEOUT);
+    else if (s)
+        accepted = s;
+}
 
 // ---- what goes down
 
@@ -186,6 +207,17 @@ static void step(struct reader *r)
         if (journey->closed == 0)
             own_circuit_close(journey->circuit, DESTROY_FINISHED);
         break;
+    case USER_MEETS: {
+        static const uint8_t material[128];
+        if (!is_gone())
+            (void)own_circuit_add_onion_layer(journey->circuit, material, hop & 1, length,
+                                              hop & 1 ? accept_stream : NULL);
+        break;
+    }
+    case USER_IS_CONNECTED:
+        if (accepted)
+            stream_accepted(accepted, body, length);
+        break;
     case TURN:
         desk_turn(desk);
         break;
@@ -209,6 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         kinds[i] = (enum relay_kind)(rest % KINDS);
     desk = the_desk();
     asked = 0;
+    accepted = NULL;
     journey = journey_plan_at(desk, n, kinds);
     journey_begin(journey);
     drain();

@@ -176,7 +176,8 @@ for name, head in {
 
 
 # Circuits of ours: their hops' answers, and what else hops say (fuzz_own_circuit_messages.c).
-ANSWER, WRONG_HOP, SEND, LENGTHEN, STREAM, GIVE_UP, _, DESTROYED, LOST, EARLY = range(240, 250)
+(ANSWER, WRONG_HOP, SEND, LENGTHEN, STREAM, GIVE_UP, _, DESTROYED, LOST, EARLY, MEET,
+ ACCEPT) = range(240, 252)
 EXTENDED2, TRUNCATED, DROP, NEGOTIATED = 15, 9, 10, 42
 BUILT = 3 * [(ANSWER, 0, b"")]
 for name, kinds, does in (
@@ -189,6 +190,11 @@ for name, kinds, does in (
         ("twice", 5, [*BUILT, (EXTENDED2, 2, b"\0\0\100" + ones(64))]),
         ("truncated", 0, [*BUILT[:2], (TRUNCATED, 1, b"\0\6")]),
         ("destroyed", 0, [*BUILT, (STREAM, 0, b"a:1\0"), (DESTROYED, 5, b""), (LOST, 8, b"")]),
+        ("client", 0, [*BUILT, (MEET, 0, bytes(31)), (STREAM, 0, b":80\0"), (CONNECTED, 4, b"\1"),
+                       (DATA, 4, b"\1abc"), (END, 4, b"\1\6")]),
+        ("service", 13, [*BUILT, (MEET, 1, bytes(31)), (BEGIN, 4, b"\3:80\0"), (DATA, 4, b"\3abc"),
+                         (ACCEPT, 0, b""), (BEGIN, 4, b"\1:80\0"), (BEGIN, 4, b"\10:80\0"),
+                         (DATA, 4, b"\10abc"), (BEGIN, 4, b"\2:80\0"), (END, 4, b"\3\6")]),
         ("early", 0, [*BUILT, (EARLY, 3, b"\1abc")])):
     seed("own_circuit_messages", name, b"\2", struct.pack(">H", kinds), steps(*does))
 

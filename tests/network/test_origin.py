@@ -33,12 +33,19 @@ def bulk(net):
     answer = socks.curl(*proxy(client), "--upload-file", path, f"http://{NAME}/x", timeout=300)
     if answer.decode() != httpd.digest(BIG):
         raise Failure("the server was sent other bytes")
-    done = subprocess.run(["torsocks", "--address", client.socks_port[0], "--port", str(client.socks_port[1]),
-                           "curl", "--silent", "--show-error", "--fail", "--max-time", "300", url],
-                          capture_output=True)
+    socks.check_bytes(torsocks_curl(client, url), BIG)
+    answer = torsocks_curl(client, "--upload-file", path, f"http://{NAME}/x")
+    if answer.decode() != httpd.digest(BIG):
+        raise Failure("the server was sent other bytes by torsocks")
+
+
+def torsocks_curl(client, *arguments):
+    address, port = client.socks_port
+    done = subprocess.run(["torsocks", "--address", address, "--port", str(port), "curl", "--silent", "--show-error",
+                           "--fail", "--max-time", "300", *arguments], capture_output=True)
     if done.returncode != 0:
         raise Failure(f"torsocks curl: {done.stderr.decode().strip()}")
-    socks.check_bytes(done.stdout, BIG)
+    return done.stdout
 
 
 @case(timeout=900, network=TORS)

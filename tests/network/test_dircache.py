@@ -190,11 +190,12 @@ def stem_documents(net):
         raise Failure(f"{len(statuses)} relays in ramson's consensus, {len(wanted)} in the network")
     descriptors = stem_query(relay, "/tor/server/all", "server-descriptor 1.0")
     # Those of relays that were stopped may still be there.
-    if missing := wanted - {d.fingerprint for d in descriptors}:
+    described = {d.fingerprint for d in descriptors}
+    if missing := wanted - described:
         raise Failure(f"no descriptors of {len(missing)} of {len(wanted)} relays")
     extras = stem_query(relay, "/tor/extra/all", "extra-info 1.0")
-    if not {e.fingerprint for e in extras} <= wanted or not extras:
-        raise Failure(f"{len(extras)} extra-infos of {len(wanted)} relays")
+    if not {e.fingerprint for e in extras} <= described or not extras:
+        raise Failure(f"{len(extras)} extra-infos of {len(described)} relays")
     check_microdescriptors(relay)
 
 

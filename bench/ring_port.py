@@ -48,8 +48,10 @@ def pids(name):
 
 def own_receiver(namespace, interface, cpus):
     """Has the kernel receive at this end in a thread of its own, on these CPUs: its pid."""
+    name = f"napi/{interface}-"
+    others = pids(name)  # of other namespaces, and one that is on its way out
     ip("netns", "exec", namespace, "sh", "-c", f"echo 1 >/sys/class/net/{interface}/threaded")
-    found = pids(f"napi/{interface}-")
+    found = [pid for pid in pids(name) if pid not in others]
     for pid in found:
         os.sched_setaffinity(pid, cpus)
     return found[0]

@@ -140,10 +140,16 @@ class Lookups:
         """The text that this directory has, or None."""
         key = base64.b64encode(blinded).decode().rstrip("=")
         first = next(a for a in self.net.authorities if a.address != target.address)
-        with Link(first.address, OR_PORT).handshake() as link:
-            circuit = link.create_fast().extend(target)
-            status, _, text = circuit.request([f"GET /tor/hs/3/{key} HTTP/1.0"])
-        return text.decode() if status == 200 else None
+        for last in (False, True):
+            with Link(first.address, OR_PORT).handshake() as link:
+                try:
+                    circuit = link.create_fast().extend(target)
+                except Failure:  # the authority's own link there may have been about to close
+                    if last:
+                        raise
+                    continue
+                status, _, text = circuit.request([f"GET /tor/hs/3/{key} HTTP/1.0"])
+                return text.decode() if status == 200 else None
 
     def look(self, address, consensus=None, spread=SPREAD_FETCH):
         """{nickname: the text, or None} of the directories that a client would ask."""

@@ -73,7 +73,7 @@ class SixSteps:
             r"circuit is open \(([\w ]+)\):(.*)": lambda p, r: self._opened("visitor", p, r),
             r"the descriptor is here": self._found,
             r"the rendezvous point is ready": self._ready,
-            r"the introduction was passed on": self._passed_on,
+            r"the introduction has gone to its point": self._asked,
             r"the service has come to the rendezvous point": self._met,
         }
 
@@ -107,9 +107,10 @@ class SixSteps:
         self.note(3, f"{self.visitor_rend[-1] if self.visitor_rend else '?'} is the rendezvous point: "
                   f"{way('visitor', self.visitor_rend)}")
 
-    def _passed_on(self):
+    # Its acknowledgement may come later than the service itself.
+    def _asked(self):
         self.asked = self._path("visitor", "client intro")
-        self.note(4, f"introduction point {self.asked[-1] if self.asked else '?'} passes the "
+        self.note(4, f"introduction point {self.asked[-1] if self.asked else '?'} is asked to pass the "
                   f"introduction on: {way('visitor', self.asked)}")
 
     def _came(self, point, rendezvous):

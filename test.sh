@@ -12,6 +12,7 @@ usage: sudo ./test.sh [NAME…]   all tests, or those named
        ./test.sh --list         the names
 FUZZ_SECONDS=N sets how long each fuzz-… test runs (20; 0: only its seeds), FUZZ_CORPUS=DIR where
 it keeps the inputs that it found, for a later run.
+DYING_RELAYS=1 adds tests in which relays die between a visitor and tor's onion service.
 The last line is "N passed, N failed"; the status is 1 if any failed.
 END
 }
@@ -68,7 +69,7 @@ build_debug
 if [ $network = yes ]; then
     build_release bench/ramson-bench
     as_root env PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 FUZZ_SECONDS="${FUZZ_SECONDS:-}" \
-        FUZZ_CORPUS="${FUZZ_CORPUS:-}" \
+        FUZZ_CORPUS="${FUZZ_CORPUS:-}" DYING_RELAYS="${DYING_RELAYS:-}" \
         "${run[@]}" --release build/release "${names[@]}"
 elif [ $mode = fast ]; then
     "${run[@]}" --fast "${names[@]}"
